@@ -1,0 +1,1 @@
+"""The only room that starts docker or buildx, or talks to the engine."""

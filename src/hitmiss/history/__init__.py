@@ -1,0 +1,1 @@
+"""What is remembered between sessions (SQLite). Knows no engine and no screen."""

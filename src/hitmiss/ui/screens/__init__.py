@@ -1,0 +1,1 @@
+"""Dialogs and lists that open over the main screen, one a file."""
