@@ -1,0 +1,29 @@
+"""The console script: runs the command line, and turns every error into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+from hitmiss.errors import CANCELED, HitmissError
+
+
+def main() -> None:
+    """Run hitmiss. Whatever goes wrong, a traceback goes to a file, not to the terminal."""
+    from hitmiss.cli import main as command_line
+
+    try:
+        command_line.main(prog_name="hitmiss")
+    except HitmissError as error:
+        sys.stderr.write(f"hitmiss: {error}\n")
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(CANCELED)
+    except Exception as error:  # noqa: BLE001 - the last resort: what no room expected is kept in a file, not shown
+        from hitmiss.crash import keep
+
+        sys.stderr.write(f"hitmiss: {keep(error)}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

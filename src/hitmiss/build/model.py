@@ -1,0 +1,187 @@
+"""What a build looks like: values that the screen, the reports and the history read.
+
+Everything here is immutable. `fold.py` makes these values from the progress stream; nothing else does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Verdict(StrEnum):
+    """What BuildKit did with a step (`product.md`, Words)."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    HIT = "hit"
+    MISS = "miss"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    """Began to run and was stopped, by the user or because another step failed."""
+    SKIPPED = "skipped"
+    """Never looked at: the build ended before, or did not need it."""
+    INTERNAL = "internal"
+    """Loading the definition, metadata or context; importing and exporting."""
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more is to be expected of the step."""
+        return self not in (Verdict.PENDING, Verdict.RUNNING)
+
+
+class Status(StrEnum):
+    """How a build stands."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the build is over."""
+        return self in (Status.SUCCEEDED, Status.FAILED, Status.CANCELED)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Lines of a file, counted from 1, both included."""
+
+    file: str
+    line: int
+    end_line: int
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """A step that the Dockerfile announces before BuildKit has spoken of it.
+
+    `stage`, `index` and `of` are BuildKit's own numbers; `last_s` is how long the step took when it last ran.
+    """
+
+    stage: str
+    index: int
+    of: int
+    instruction: str
+    place: Place
+    platform: str | None = None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One instruction that BuildKit runs, or (verdict `internal`) work of its own.
+
+    `duration_s` counts the time BuildKit worked on it so far, in the engine's own clock; a running step adds the time
+    since `running_since` (seconds since the build's start, on our clock). `activity` says what it is doing in words.
+    """
+
+    id: str
+    stage: str
+    index: int
+    of: int
+    instruction: str
+    platform: str | None = None
+    bake_target: str | None = None
+    place: Place | None = None
+    verdict: Verdict = Verdict.PENDING
+    started: datetime | None = None
+    duration_s: float = 0.0
+    running_since: float | None = None
+    error: str = ""
+    activity: str = ""
+    last_s: float | None = None
+    """How long it took when it last ran, in seconds; None when that is not known."""
+
+    @property
+    def saved_s(self) -> float:
+        """Seconds that a hit saved: what the same step took when it last ran."""
+        return self.last_s or 0.0 if self.verdict is Verdict.HIT else 0.0
+
+    def elapsed_s(self, now: float) -> float:
+        """Seconds spent on the step so far; `now` in seconds since the build's start."""
+        return self.duration_s + (max(0.0, now - self.running_since) if self.running_since is not None else 0.0)
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """The steps of one stage (for one platform, where the build has several), in the Dockerfile's order."""
+
+    id: str
+    name: str
+    platform: str | None
+    steps: tuple[Step, ...]
+
+    @property
+    def title(self) -> str:
+        """How the tree names the stage."""
+        return f"{self.name} · {self.platform}" if self.platform else self.name
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A warning of the Dockerfile checks; `line` counts from 1, 0 when it names no line."""
+
+    short: str
+    detail: str
+    url: str
+    file: str
+    line: int
+
+
+class Build(msgspec.Struct, frozen=True):
+    """A build at one moment.
+
+    `number` counts the builds of this session from 1; `ref` is the name of the engine's own build record. `text` is
+    what the client said outside the stream (the source excerpt and the error of a failed build, and its warnings).
+    """
+
+    number: int = 0
+    status: Status = Status.IDLE
+    target: str = ""
+    builder: str = ""
+    platforms: tuple[str, ...] = ()
+    started: datetime | None = None
+    duration_s: float = 0.0
+    stages: tuple[Stage, ...] = ()
+    internals: tuple[Step, ...] = ()
+    checks: tuple[Check, ...] = ()
+    text: tuple[str, ...] = ()
+    error: str = ""
+    context_bytes: int = 0
+    image: str | None = None
+    ref: str = ""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in the order of the tree; BuildKit's own work is not among them."""
+        return tuple(step for stage in self.stages for step in stage.steps)
+
+    def count(self, *verdicts: Verdict) -> int:
+        """How many steps have one of these verdicts."""
+        return sum(step.verdict in verdicts for stage in self.stages for step in stage.steps)
+
+    @property
+    def hits(self) -> int:
+        """How many steps came from the cache."""
+        return self.count(Verdict.HIT)
+
+    @property
+    def misses(self) -> int:
+        """How many steps ran, the failed one included."""
+        return self.count(Verdict.MISS, Verdict.FAILED)
+
+    @property
+    def saved_s(self) -> float:
+        """Seconds that this build's hits saved."""
+        return sum(step.saved_s for stage in self.stages for step in stage.steps)
+
+    def step(self, step_id: str) -> Step | None:
+        """The step (or piece of BuildKit's own work) with that id."""
+        for step in self.steps + self.internals:
+            if step.id == step_id:
+                return step
+        return None
+
+    @property
+    def failed_step(self) -> Step | None:
+        """The step that failed the build, if one did."""
+        return next((step for step in self.steps if step.verdict is Verdict.FAILED), None)

@@ -1,0 +1,157 @@
+"""The command line. What a command needs is imported when it runs, so that `--help` and the first frame are quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hitmiss import __version__
+from hitmiss.errors import UsageError
+from hitmiss.settings import OPTIONS, BuildOptions
+
+_SCREEN = "screen"
+
+
+class Commands(click.Group):
+    """A group that takes `hitmiss [OPTIONS] [PATH]` for the full screen when no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version"}
+        if not args or (args[0] not in self.commands and args[0] not in own):
+            args = [_SCREEN, *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage("hitmiss", "[OPTIONS] [PATH]")
+        formatter.write_usage("hitmiss", "COMMAND [OPTIONS] …", prefix="       ")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        screen = self.commands[_SCREEN]
+        with formatter.section("Options of the screen (those of docker build, and its own)"):
+            rows = (param.get_help_record(ctx) for param in screen.params)
+            formatter.write_dl([row for row in rows if row])
+
+
+def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """All options of `docker build`, under their own names; the command gets them as one `BuildOptions`."""
+
+    def with_options(**given: Any) -> Any:
+        values = {"context": given.pop("path")}
+        for option in OPTIONS:
+            value = given.pop(option.field)
+            values[option.field] = tuple(value) if option.kind == "list" else value
+        return command(BuildOptions(**values), **given)
+
+    with_options.__doc__ = command.__doc__
+    with_options.__name__ = command.__name__
+    with_options.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    decorated: Callable[..., Any] = click.argument("path", default=".")(with_options)
+    for option in reversed(OPTIONS):
+        names = [option.field, option.flag, *([option.short] if option.short else [])]
+        if option.kind == "switch":
+            decorated = click.option(*names, is_flag=True, help=option.help)(decorated)
+        else:
+            decorated = click.option(
+                *names,
+                multiple=option.kind == "list",
+                default=() if option.kind == "list" else "",
+                help=option.help,
+                metavar="TEXT",
+            )(decorated)
+    return decorated
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="hitmiss")
+def main() -> None:
+    """Watch BuildKit rebuild your image step by step, hit or miss, on every save."""
+
+
+def _record_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    kind = click.Path(dir_okay=False, path_type=Path)
+    decorated: Callable[..., Any] = click.option("--record", type=kind, help="Write the builds' stream to a file.")(
+        command
+    )
+    return decorated
+
+
+@main.command(_SCREEN, hidden=True)
+@build_options
+@click.option("--on-change", type=click.Choice(["restart", "queue", "manual"]), help="What a save during a build does.")
+@click.option(
+    "--settle", type=click.IntRange(0, 60_000), metavar="MS", help="Quiet period after a save, in milliseconds."
+)
+@click.option("--theme", metavar="NAME", help="hitmiss-dark, hitmiss-light, or any theme of Textual.")
+@_record_option
+def screen(
+    options: BuildOptions, on_change: str | None, settle: int | None, theme: str | None, record: Path | None
+) -> None:
+    """The full screen: watch, rebuild on save, show every step."""
+    from hitmiss import screen as live
+
+    sys.exit(live.run(options, on_change=on_change, settle=settle, theme=theme, record=record))
+
+
+@main.command()
+@build_options
+@click.option("--json", "as_json", is_flag=True, help="Print one hitmiss.build/1 report on stdout, and nothing else.")
+@_record_option
+def build(options: BuildOptions, as_json: bool, record: Path | None) -> None:
+    """Build once, without the screen: a step tree at the end, or one JSON report."""
+    from hitmiss import headless
+
+    sys.exit(headless.run(options, as_json=as_json, record=record))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0.0),
+    default=1.0,
+    show_default=True,
+    help="2 is twice as fast, 0 shows the end at once.",
+)
+@click.option("--theme", metavar="NAME", help="hitmiss-dark, hitmiss-light, or any theme of Textual.")
+def replay(file: Path, speed: float, theme: str | None) -> None:
+    """The screen on a recorded stream."""
+    from hitmiss import screen as live
+
+    sys.exit(live.replay(file, speed=speed, theme=theme))
+
+
+@main.command()
+@click.argument("name", default="webapp")
+@click.option("--theme", metavar="NAME", help="hitmiss-dark, hitmiss-light, or any theme of Textual.")
+@click.option("--recorded", is_flag=True, help="Play the recorded demo even where an engine is there.")
+def demo(name: str, theme: str | None, recorded: bool) -> None:
+    """The screen on an example project that ships with hitmiss."""
+    from hitmiss import screen as live
+
+    sys.exit(live.demo(name, theme=theme, recorded=recorded))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool) -> None:
+    """What is missing on this machine, and the command that mends it."""
+    import asyncio
+
+    from rich.console import Console
+
+    from hitmiss.doctor import examine
+    from hitmiss.report.doctor import print_findings, print_json
+
+    findings = asyncio.run(examine())
+    sys.exit(print_json(findings) if as_json else print_findings(findings, Console()))
+
+
+def need_terminal() -> None:
+    """Raises `UsageError` where there is no terminal for the full screen."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The full screen needs a terminal.", "`hitmiss build` builds without one.")

@@ -1,0 +1,5 @@
+"""What the page says."""
+
+
+def greet(name: str) -> str:
+    return f"Hello, {name}!"

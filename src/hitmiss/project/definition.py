@@ -1,0 +1,99 @@
+"""What is to be built, read anew from disk: the Dockerfile, the steps that BuildKit will show for a target, and what
+they read of the contexts.
+
+It reads the files of the project and nothing else; a Dockerfile that does not parse is a value here, not an error, for
+the watch goes on and the screen shows where it is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hitmiss.build.model import Expected, Place
+from hitmiss.errors import UsageError
+from hitmiss.project import context, dockerfile, outline, selection
+from hitmiss.settings import BuildOptions
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One reading of a project.
+
+    `name` is the Dockerfile's name as BuildKit prints it, `text` its content ("" when it is not on disk). `error` is the
+    sentence for a Dockerfile that does not parse or a target that is not there, `error_line` its line (0: none). `target`
+    is the stage that will be built, by its shown name; `targets` are the names that can be asked for.
+    """
+
+    contexts: context.Contexts
+    name: str
+    text: str
+    error: str
+    error_line: int
+    target: str
+    targets: tuple[str, ...]
+    expected: tuple[Expected, ...]
+    reach: selection.Reach
+
+
+def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], platform: str = "") -> Definition:
+    """Read the project that `options` names.
+
+    `platform` is the builder's own, "" while it is not known. Raises `UsageError` when the context or the Dockerfile is
+    not there.
+    """
+    named = options.named_contexts()
+    contexts = context.resolve(options.context, dockerfile=options.file or None, named=named, cwd=cwd)
+    path = contexts.dockerfile
+    text = ""
+    if path is not None:
+        try:
+            text = path.read_bytes().decode("utf-8", "replace")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}.", "Name the Dockerfile with -f.") from error
+    name = path.name if path is not None else "Dockerfile"
+    values = options.argument_values(environment)
+    platforms = options.platform_list()
+    error_text, line = "", 0
+    expected: tuple[Expected, ...] = ()
+    parsed = None
+    target = options.target
+    targets: tuple[str, ...] = ()
+    if path is not None:
+        try:
+            parsed = dockerfile.parse(text)
+            targets = tuple(dict.fromkeys(stage.shown for stage in parsed.stages))
+            stage = parsed.stage(options.target)
+            target = stage.shown if stage else options.target
+            outlines = outline.steps_of(
+                parsed, options.target, values, platforms, named, build_platform=platform or "linux/amd64"
+            )
+            expected = tuple(_expected(step, each, name) for each in outlines for step in each.steps)
+        except dockerfile.DockerfileError as error:
+            error_text, line = str(error), error.line
+        except UsageError as error:
+            error_text = str(error)
+    reach = selection.reach_of(parsed, options.target, values, named, platforms)
+    return Definition(contexts, name, text, error_text, line, target, targets, expected, reach)
+
+
+def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str) -> Expected:
+    # The engine writes an image in full, with its digest; the reader wants the line of the Dockerfile.
+    words = step.text.split()
+    text = " ".join(words[: _as(words)]) if step.keyword == "FROM" else step.instruction
+    return Expected(
+        stage=stage.name,
+        index=step.index,
+        of=step.of,
+        instruction=text,
+        place=Place(file, step.start, step.end),
+        platform=step.platform or None,
+    )
+
+
+def _as(words: list[str]) -> int:
+    lower = [word.lower() for word in words]
+    return lower.index("as") if "as" in lower else len(words)

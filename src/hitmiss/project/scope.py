@@ -1,0 +1,164 @@
+"""What the words of a stage can refer to: its ARGs and ENVs, its working folder, and how sure that is.
+
+Pure. The rules are those of BuildKit's `dockerfile2llb`. What only the base image knows (its ENV, its WORKDIR) is not known here;
+a word that depends on it is *undecided*, and the callers say what they make of that.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from hitmiss.project.platforms import parts
+from hitmiss.project.syntax import DockerfileError, Instruction
+from hitmiss.project.words import WordError, expand
+
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH in a stage whose base sets none."""
+
+Values = dict[str, str | None]
+"""Variables by name; None stands for "set, but the value is not known here"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word after expansion; `decided` is false where a name in it could not be looked up here."""
+
+    text: str
+    decided: bool
+
+
+def fill(word: str, values: Mapping[str, str | None], *, complete: bool, escape: str, raw: bool = False) -> Word:
+    """Expand `word`; `complete` says that a name missing from `values` is truly unset.
+
+    `raw` is how BuildKit fills in the names of RUN steps: quotes stay, unset variables stay as written. Raises `WordError`.
+    """
+    found = expand(word, values.get, escape=escape, raw_quotes=raw, skip_unset=raw)
+    unsure = {name for name in found.unset if name in values} if complete else found.unset
+    return Word(found.text, not unsure)
+
+
+def platform_values(build: str, target: str, stage: str, overrides: Mapping[str, str]) -> Values:
+    """The automatic arguments (BUILDPLATFORM, TARGETARCH, …); unknown where a platform is ""."""
+    values: Values = {}
+    for prefix, platform in (("BUILD", build), ("TARGET", target)):
+        system, machine, variant = parts(platform) if platform else (None, None, None)
+        values |= {
+            f"{prefix}PLATFORM": platform or None,
+            f"{prefix}OS": system,
+            f"{prefix}OSVERSION": "" if platform else None,
+            f"{prefix}ARCH": machine,
+            f"{prefix}VARIANT": variant,
+        }
+    values["TARGETSTAGE"] = stage or "default"
+    return {name: overrides.get(name, value) for name, value in values.items()}
+
+
+def global_values(
+    arguments: tuple[Instruction, ...], automatic: Values, build_args: Mapping[str, str], escape: str
+) -> Values:
+    """What a FROM line can refer to: the automatic arguments and the ARGs before the first FROM."""
+    values = dict(automatic)
+    for instruction in arguments:
+        for name, default in declared(instruction):
+            if name in build_args:
+                values[name] = build_args[name]
+            elif default is not None:
+                word = _filled(default, values, instruction, complete=True, escape=escape)
+                values[name] = word.text if word.decided else None
+    return values
+
+
+def declared(instruction: Instruction) -> tuple[tuple[str, str | None], ...]:
+    """The names of an ARG with their defaults (None: no default)."""
+    found = (arg.partition("=") for arg in instruction.args)
+    return tuple((name, value if sep else None) for name, sep, value in found)
+
+
+@dataclass(slots=True)
+class Scope:
+    """The variables and the working folder at one point of a stage.
+
+    `env` is what a RUN sees, `lasting` the part of it that a stage built on this one starts with anew (ENV, not ARG);
+    `complete` is true where a name missing from `env` is truly unset (the base is scratch); `workdir` is None where the base image decides it.
+    """
+
+    globals: Mapping[str, str | None]
+    build_args: Mapping[str, str]
+    escape: str
+    complete: bool = False
+    workdir: str | None = None
+    env: Values = field(default_factory=dict)
+    lasting: Values = field(default_factory=dict)
+
+    @classmethod
+    def of_scratch(cls, globals_: Mapping[str, str | None], build_args: Mapping[str, str], escape: str) -> Scope:
+        """The scope at the start of a `FROM scratch`."""
+        start: Values = {"PATH": DEFAULT_PATH}
+        return cls(globals_, build_args, escape, True, "/", dict(start), start)
+
+    def child(self) -> Scope:
+        """The scope at the start of a stage that is built on this one."""
+        env = self.env | self.lasting
+        return Scope(
+            self.globals, self.build_args, self.escape, self.complete, self.workdir, env, dict(self.lasting)
+        )
+
+    def fill(self, word: str, *, raw: bool = False, extra: Mapping[str, str] | None = None) -> Word:
+        """Expand a word of this stage (see `fill`); `extra` overlays the variables. Raises `WordError`."""
+        values: Values = {**self.env, **extra} if extra else self.env
+        return fill(word, values, complete=self.complete, escape=self.escape, raw=raw)
+
+    def enter(self, instruction: Instruction) -> None:
+        """Take over what `instruction` changes. Raises `DockerfileError` for a word that BuildKit cannot read."""
+        match instruction.keyword:
+            case "ENV":
+                self._set_env(instruction)
+            case "ARG":
+                self._declare(instruction)
+            case "WORKDIR":
+                word = self._word(" ".join(instruction.args), instruction)
+                self.workdir = joined(self.workdir, word.text) if word.decided else None
+
+    def _set_env(self, instruction: Instruction) -> None:
+        # All values of one ENV are filled in before any of them is set.
+        pairs = [
+            (self._word(name, instruction), self._word(value, instruction))
+            for name, value in zip(instruction.args[::2], instruction.args[1::2], strict=True)
+        ]
+        for name, value in pairs:
+            if name.decided:
+                self.env[name.text] = self.lasting[name.text] = value.text if value.decided else None
+
+    def _declare(self, instruction: Instruction) -> None:
+        for name, default in declared(instruction):
+            if name in self.build_args:
+                self.env[name] = self.build_args[name]
+            elif default is not None:
+                word = self._word(default, instruction)
+                self.env[name] = word.text if word.decided else None
+            elif name in self.globals:
+                self.env[name] = self.globals[name]
+
+    def _word(self, text: str, instruction: Instruction) -> Word:
+        return _filled(text, self.env, instruction, complete=self.complete, escape=self.escape)
+
+
+def joined(workdir: str | None, path: str) -> str | None:
+    """A path against the working folder, cleaned; None where the folder is not known and counts."""
+    if path.startswith("/"):
+        return _clean(path)
+    return None if workdir is None else _clean(posixpath.join(workdir, path))
+
+
+def _clean(path: str) -> str:
+    return "/" + posixpath.normpath(path).lstrip("/").removeprefix(".")
+
+
+def _filled(text: str, values: Values, instruction: Instruction, *, complete: bool, escape: str) -> Word:
+    try:
+        return fill(text, values, complete=complete, escape=escape)
+    except WordError as error:
+        raise DockerfileError(str(error), instruction.start) from None

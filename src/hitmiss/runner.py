@@ -1,0 +1,211 @@
+"""One build from its start to its outcome: the client is started, its stream decoded, folded and recorded.
+
+It holds no state beyond the one build; the session and `hitmiss build` both run their builds through it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hitmiss.build.fold import Durations, Fold
+from hitmiss.build.model import Build, Expected, Status, Verdict
+from hitmiss.build.progress import Progress, decode
+from hitmiss.build.recording import SCHEMA, Header, Writer
+from hitmiss.build.redact import Redactor
+from hitmiss.docker import client
+from hitmiss.docker.build import Outcome, RunningBuild
+from hitmiss.errors import EngineError, HitmissError
+from hitmiss.history.store import StepName
+from hitmiss.project.definition import Definition
+from hitmiss.settings import BuildOptions, looks_secret
+
+_SECRET_FILE_LIMIT = 64 * 1024
+_UNBUILDABLE = ("dockerfile parse error", "could not be found", "failed to read dockerfile", "circular dependency")
+"""The frontend's words for a project that cannot be built (BuildKit, `frontend/dockerfile`)."""
+
+
+def nothing() -> None:
+    """For whoever does not want to hear of progress."""
+
+
+class Runner:
+    """Runs one build. `build()` can be asked at any moment; `run()` gives the finished one."""
+
+    def __init__(
+        self,
+        options: BuildOptions,
+        *,
+        cwd: Path,
+        number: int = 1,
+        target: str = "",
+        builder: str = "",
+        platforms: tuple[str, ...] = (),
+        expected: Sequence[Expected] = (),
+        durations: Mapping[StepName, float] | None = None,
+        writer: Writer | None = None,
+        header: Header | None = None,
+        on_progress: Callable[[], None] = nothing,
+    ) -> None:
+        self._options = options
+        self._cwd = cwd
+        self._writer = writer
+        self.on_progress = on_progress
+        self._redactor = Redactor(secret_values(options, cwd))
+        self._process: RunningBuild | None = None
+        self._canceled = False
+        self._began = time.monotonic()
+        self._heard = False
+        self.engine_error: EngineError | None = None
+        """Why the engine could not work, where that is what went wrong."""
+        start = Build(
+            number=number,
+            status=Status.RUNNING,
+            target=target or options.target,
+            builder=builder or options.builder,
+            platforms=options.platform_list() or platforms,
+            started=datetime.now(UTC),
+        )
+        self.fold = Fold(start, expected, durations=_lookup(durations or {}))
+        if writer and header:
+            writer.begin(header)
+
+    def build(self) -> Build:
+        """The build as it stands."""
+        return self.fold.build(self._now())
+
+    @property
+    def refused(self) -> bool:
+        """Whether the build was never begun: the client or the frontend refused what it was asked to build."""
+        words = "\n".join(self.build().text)
+        return not self._heard or any(reason in words for reason in _UNBUILDABLE)
+
+    def cancel(self) -> None:
+        """End the build; `run()` returns within a second."""
+        self._canceled = True
+        if self._process:
+            self._process.cancel()
+
+    def abandon(self) -> None:
+        """End the build by force, without waiting: the program is leaving."""
+        self._canceled = True
+        if self._process:
+            self._process.abandon()
+
+    async def run(self) -> Build:
+        """Build. Never raises for what goes wrong with the build or the engine: the build then says `failed` and why."""
+        try:
+            outcome = await self._stream()
+        except HitmissError as error:
+            self._fail(error)
+            return self._end(Status.FAILED, str(error))
+        if outcome.canceled or outcome.code == 130:
+            return self._end(Status.CANCELED, "", outcome)
+        if outcome.code == 0:
+            return self._end(Status.SUCCEEDED, "", outcome)
+        words = "\n".join(self.build().text)
+        engine = client.error_of(words)
+        if engine:
+            self._fail(engine)
+        return self._end(Status.FAILED, str(engine) if engine else client.last_sentence(words), outcome)
+
+    async def _stream(self) -> Outcome:
+        process = await RunningBuild.start(self._options, cwd=self._cwd)
+        self._process = process
+        if self._canceled:
+            process.cancel()
+        try:
+            async for batch in process.lines():
+                self._hear(batch)
+                self.on_progress()
+                await asyncio.sleep(0)  # a stream that never pauses must not keep the screen from its turn
+            return await process.outcome()
+        except BaseException:
+            process.abandon()
+            raise
+
+    def _hear(self, batch: list[bytes]) -> None:
+        now = self._now()
+        for line in batch:
+            event = decode(line)
+            if event is None:
+                continue
+            if self._writer:
+                self._writer.line(now, self._redactor.line(line, event))
+            self._heard = self._heard or isinstance(event, Progress)
+            self.fold.hear(self._redactor.event(event), now)
+
+    def _end(self, status: Status, error: str, outcome: Outcome | None = None) -> Build:
+        now = self._now()
+        image, ref = (outcome.image, outcome.ref) if outcome else (None, "")
+        error = self._redactor.text(error)
+        self.fold.end(status, now, error=error, image=image, ref=ref)
+        if self._writer:
+            self._writer.end(now, status, error, image, ref)
+        self.on_progress()
+        return self.build()
+
+    def _fail(self, error: HitmissError) -> None:
+        self.engine_error = error if isinstance(error, EngineError) else None
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+
+def ran(build: Build) -> list[tuple[StepName, float]]:
+    """What is worth remembering of a build: the steps that ran to their end, and their seconds."""
+    return [
+        ((step.platform or "", step.stage, step.instruction), step.duration_s)
+        for step in build.steps
+        if step.verdict is Verdict.MISS
+    ]
+
+
+def _lookup(durations: Mapping[StepName, float]) -> Durations:
+    return lambda platform, stage, text: durations.get((platform or "", stage, text))
+
+
+def secret_values(options: BuildOptions, cwd: Path) -> list[str]:
+    """The values that nobody may see: of secrets, and of build arguments whose name looks secret."""
+    arguments = options.argument_values(os.environ)
+    values = [value for name, value in arguments.items() if looks_secret(name)]
+    for secret in options.secrets:
+        fields = dict(part.partition("=")[::2] for part in secret.split(","))
+        source = fields.get("src") or fields.get("source")
+        if source:
+            values += _secret_lines(cwd / source)
+        else:
+            values.append(os.environ.get(fields.get("env") or fields.get("id", ""), ""))
+    return values
+
+
+def _secret_lines(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_SECRET_FILE_LIMIT).decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines()]
+
+
+def project_folder(options: BuildOptions, cwd: Path) -> Path:
+    """The folder that a project is remembered by: its context, or where it was started for one that is no folder."""
+    folder = cwd / options.context
+    return folder.resolve() if folder.is_dir() else cwd
+
+
+def header_of(definition: Definition, options: BuildOptions, project: str, builder: str) -> Header:
+    """What a recording says of the build that follows."""
+    return Header(
+        schema=SCHEMA,
+        project=project,
+        target=definition.target,
+        builder=builder,
+        platforms=options.platform_list(),
+        dockerfile_name=definition.name,
+        dockerfile=definition.text,
+    )

@@ -1,0 +1,114 @@
+"""Opening the full screen: on a project, on a recording, on an example."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+import platformdirs
+from rich.console import Console
+
+from hitmiss import settings as settings_files
+from hitmiss.build.recording import Writer
+from hitmiss.cli import need_terminal
+from hitmiss.crash import CrashError
+from hitmiss.docker.presence import require_engine
+from hitmiss.errors import CANCELED, EngineError, UsageError
+from hitmiss.replay import Replay
+from hitmiss.runner import project_folder
+from hitmiss.session import Session
+from hitmiss.settings import BuildOptions, Settings
+from hitmiss.ui.app import HitmissApp, Subject
+
+_SIGNALS = {"SIGINT": CANCELED, "SIGTERM": 128 + 15, "SIGHUP": 128 + 1}
+"""Signals that end the program, and the exit code of each."""
+
+
+def run(
+    options: BuildOptions, *, on_change: str | None, settle: int | None, theme: str | None, record: Path | None
+) -> int:
+    """Watch and build a project; gives the exit code."""
+    need_terminal()
+    settings = _settings(project_folder(options, Path.cwd()))
+    chosen = {"on_change": on_change, "settle": settle, "theme": theme}
+    settings = msgspec.structs.replace(settings, **{key: value for key, value in chosen.items() if value is not None})
+    require_engine(options.builder or None)
+    session = Session(options, settings, writer=Writer(record) if record else None)
+    return _show(session, settings)
+
+
+def replay(file: Path, *, speed: float, theme: str | None) -> int:
+    """Play a recording."""
+    need_terminal()
+    settings = _settings(Path.cwd())
+    return _show(Replay(file, speed=speed), msgspec.structs.replace(settings, theme=theme or settings.theme))
+
+
+def demo(name: str, *, theme: str | None, recorded: bool) -> int:
+    """Open an example project: built where an engine answers, else played from its recording."""
+    need_terminal()
+    example = _example(name)
+    settings = _settings(Path.cwd())
+    settings = msgspec.structs.replace(settings, theme=theme or settings.theme)
+    notice = ""
+    if not recorded:
+        try:
+            require_engine(None)
+        except EngineError as error:
+            notice = f"{error} Until then, a recording of the demo is played."
+        else:
+            folder = _copy(example, name)
+            os.chdir(folder)
+            return _show(Session(BuildOptions(), settings, cwd=folder), settings)
+    return _show(Replay(example.parent / f"{name}.jsonl", notice=notice), settings)
+
+
+def _show(subject: Subject, settings: Settings) -> int:
+    """Run the screen to its end; gives the exit code."""
+    app = HitmissApp(subject, theme_name=settings.theme, keys=settings.keys)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as crash:
+        app.error_console = Console(file=crash, width=120)  # where Textual prints the traceback of a crash
+        code = asyncio.run(_run(app))
+        crash.seek(0)
+        if traceback := crash.read():
+            raise CrashError(traceback)
+    return code
+
+
+async def _run(app: HitmissApp) -> int:
+    """Signals are taken before the terminal is, so that no moment is left in which one could leave it raw."""
+    loop = asyncio.get_running_loop()
+    for name, code in _SIGNALS.items():
+        with contextlib.suppress(NotImplementedError):
+            if number := getattr(signal, name, None):
+                loop.add_signal_handler(number, app.leave, code)
+    result = await app.run_async()
+    return result if result is not None else app.return_code or 0
+
+
+def _settings(folder: Path) -> Settings:
+    user = Path(platformdirs.user_config_dir("hitmiss", appauthor=False)) / "hitmiss.toml"
+    return settings_files.load(folder, user)
+
+
+def _example(name: str) -> Path:
+    root = Path(str(resources.files("hitmiss.examples")))
+    names = sorted(folder.name for folder in root.iterdir() if (folder / "Dockerfile").is_file())
+    if name not in names:
+        raise UsageError(f"There is no example called {name}.", f"Examples: {', '.join(names)}.")
+    return root / name
+
+
+def _copy(example: Path, name: str) -> Path:
+    """A copy of the example that is the user's own to edit; one that is there already is kept as it is."""
+    folder = Path(platformdirs.user_data_dir("hitmiss", appauthor=False)) / "demo" / name
+    if not (folder / "Dockerfile").is_file():
+        shutil.copytree(example, folder, dirs_exist_ok=True)
+    return folder

@@ -1,0 +1,404 @@
+"""The full screen: shows what a session says, and hands keys to it.
+
+The session calls `on_change` from its own loop as often as it likes; the screen asks it for a snapshot at most 30 times
+a second and sets only what is different.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Protocol
+
+from textual import work
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer, TabbedContent, TabPane
+
+from hitmiss.build.logs import StepLog
+from hitmiss.build.model import Build, Status, Step, Verdict
+from hitmiss.docker.storage import Preview, Pruned, PruneFilter
+from hitmiss.docker.targets import Target
+from hitmiss.errors import BUILT, CANCELED, HitmissError
+from hitmiss.snapshot import Snapshot
+from hitmiss.symbols import SYMBOLS, plain, size
+from hitmiss.ui import actions, theme
+from hitmiss.ui.editor import edit
+from hitmiss.ui.widgets.dockerfile_view import DockerfileView, LineMark
+from hitmiss.ui.widgets.log_view import FROM_CACHE, LogView
+from hitmiss.ui.widgets.marks import line_marks
+from hitmiss.ui.widgets.status import Header, Progress, Summary
+from hitmiss.ui.widgets.step_tree import Row, StepTree
+
+_FRAME_S = 1 / 30
+_CLOCK_S = 0.1
+
+
+class Subject(Protocol):
+    """What the screen needs of a session, live or played from a recording."""
+
+    on_change: Callable[[], None]
+
+    def snapshot(self) -> Snapshot: ...
+    def log(self, step_id: str) -> StepLog | None: ...
+    def command(self) -> str: ...
+    async def run(self) -> None: ...
+    async def close(self) -> None: ...
+    def rebuild(self, *, no_cache: bool = False, no_cache_stages: Iterable[str] = ()) -> None: ...
+    def cancel(self) -> None: ...
+    def toggle_watch(self) -> None: ...
+    def next_mode(self) -> None: ...
+    def set_target(self, target: str) -> None: ...
+    async def targets(self) -> tuple[Target, ...]: ...
+    async def prune_preview(self, what: PruneFilter) -> Preview: ...
+    async def prune(self, what: PruneFilter) -> Pruned: ...
+
+
+class HitmissApp(App[int]):
+    """The main screen. Its result is the exit code."""
+
+    TITLE = "hitmiss"
+    CSS_PATH = "app.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (12, "-low"), (18, "-tall")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions.bindings(),
+        Binding("ctrl+c", "interrupt", show=False, priority=True, system=True),
+        Binding("ctrl+q", "act('quit')", show=False, priority=True, system=True),
+    ]
+
+    def __init__(self, subject: Subject, *, theme_name: str = "", keys: dict[str, str] | None = None) -> None:
+        super().__init__()
+        self._subject = subject
+        self._keys = keys or {}
+        self._theme_name = theme_name or theme.DARK.name
+        self._pending: Timer | None = None
+        self._drawn = 0.0
+        self._snapshot = subject.snapshot()
+        self._began = time.monotonic()
+        self._shown_number = -1
+        self._shown_step = ""
+        self._user_chose = False
+        self._shown_source: tuple[object, ...] = ()
+        self._failed_shown = -1
+        self._leaving: int | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Header(id="header")
+        yield Progress(id="progress")
+        yield Summary(id="summary")
+        with Horizontal(id="body"):
+            with Container(id="steps-frame"):
+                yield StepTree(id="steps")
+            with TabbedContent(id="panels", initial="tab-log"):
+                with TabPane("Log", id="tab-log"):
+                    yield LogView(id="log")
+                with TabPane("Dockerfile", id="tab-dockerfile"):
+                    yield DockerfileView(id="dockerfile")
+        yield Footer(show_command_palette=False, compact=False)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return theme.FALLBACK
+
+    def on_mount(self) -> None:
+        self.register_theme(theme.DARK)
+        self.register_theme(theme.LIGHT)
+        self.theme = self._theme_name if self._theme_name in self.available_themes else theme.DARK.name
+        self.set_keymap(actions.keymap(self._keys))
+        self.query_one("#steps-frame").border_title = "Steps"
+        self.query_one(StepTree).focus()
+        self._draw()
+        self.call_after_refresh(self._begin)
+
+    @work(exit_on_error=False)
+    async def _begin(self) -> None:
+        """The session starts after the first frame is on the screen."""
+        if self._leaving is not None:
+            self.exit(self._leaving)
+            return
+        self._subject.on_change = self._wanted
+        try:
+            await self._subject.run()
+        except HitmissError as error:
+            self.notify(plain(str(error)), severity="error", timeout=10, markup=False)
+
+    async def action_act(self, act_id: str) -> None:
+        """Do one of `actions.ACTIONS`."""
+        await self._run_act(act_id)
+
+    async def _run_act(self, act_id: str) -> None:
+        act = getattr(self, f"_act_{act_id}")
+        result = act()
+        if asyncio.iscoroutine(result):
+            await result
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for act in actions.ACTIONS:
+            title = f"{act.title[:1].upper()}{act.title[1:]} ({actions.key_of(act.id, self._keys)})"
+            yield SystemCommand(title, act.description, lambda act_id=act.id: self.run_worker(self._run_act(act_id)))
+        yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)
+
+    # Drawing
+
+    def _wanted(self) -> None:
+        """Something changed: draw soon, but not more often than the eye can follow."""
+        if self._pending is None and self.is_running:
+            wait = max(0.0, self._drawn + _FRAME_S - time.monotonic())
+            self._pending = self.set_timer(wait, self._draw)
+
+    def _draw(self) -> None:
+        self._pending = None
+        self._drawn = time.monotonic()
+        snapshot = self._subject.snapshot()
+        self._snapshot = snapshot
+        build = snapshot.build
+        now = build.duration_s
+        for line in (self.screen_stack[0].query_one(kind) for kind in (Header, Progress, Summary)):
+            line.show(snapshot, now)
+        if build.number != self._shown_number:
+            self._shown_number, self._user_chose, self._shown_step = build.number, False, ""
+        tree = self._tree
+        tree.show(build, now)
+        self._follow(build)
+        self._draw_log()
+        self._draw_source(snapshot)
+        if build.status is Status.RUNNING:
+            self._pending = self.set_timer(_CLOCK_S, self._draw)
+
+    @property
+    def _tree(self) -> StepTree:
+        return self.screen_stack[0].query_one(StepTree)
+
+    @property
+    def _panels(self) -> TabbedContent:
+        return self.screen_stack[0].query_one(TabbedContent)
+
+    def _follow(self, build: Build) -> None:
+        """Until the user looks elsewhere, look at what runs; at the end at what failed, or at the first miss."""
+        failed = build.failed_step
+        if failed and self._failed_shown != build.number:
+            self._failed_shown = build.number
+            self._tree.select(failed.id)
+            self._panels.active = "tab-log"
+            return
+        if self._user_chose or failed:
+            return
+        running = [step for step in build.steps if step.verdict is Verdict.RUNNING]
+        if running:
+            self._tree.select(max(running, key=lambda step: step.running_since or 0.0).id)
+        elif build.status is Status.SUCCEEDED and (miss := _first_miss(build)):
+            self._tree.select(miss.id)
+
+    def _draw_log(self) -> None:
+        row = self._tree.selected
+        view = self.screen_stack[0].query_one(LogView)
+        step = row.step if row else None
+        key = f"{self._shown_number} {step.id} {step.verdict}" if step else ""
+        if key != self._shown_step:
+            self._shown_step = key
+            log = self._subject.log(step.id) if step else None
+            view.show(log, plain(step.instruction) if step else "", _empty_log(step))
+        elif step and not view.has_log:
+            log = self._subject.log(step.id)
+            if log is not None:
+                view.show(log, plain(step.instruction), _empty_log(step))
+        view.refresh_log()
+        excerpt = self._snapshot.build.text if step and step.verdict is Verdict.FAILED else ()
+        view.show_excerpt("\n".join(excerpt))
+
+    def _draw_source(self, snapshot: Snapshot) -> None:
+        build = snapshot.build
+        state = (snapshot.source, build.stages, build.checks)
+        if state == self._shown_source and build.status is not Status.RUNNING:
+            return
+        self._shown_source = state
+        marks: dict[int, LineMark] = line_marks(build, snapshot.source)
+        self.screen_stack[0].query_one(DockerfileView).show(snapshot.source.text, marks)
+
+    # What the user does on the screen
+
+    def on_step_tree_selected(self, event: StepTree.Selected) -> None:
+        if event.by_user:
+            self._user_chose = True
+        self._draw_log()
+        if event.row.step and event.row.step.place and self._panels.active == "tab-dockerfile":
+            self.query_one(DockerfileView).go_to(event.row.step.place.line)
+
+    def on_step_tree_chosen(self, event: StepTree.Chosen) -> None:
+        self._act_log()
+
+    def on_dockerfile_view_line_chosen(self, event: DockerfileView.LineChosen) -> None:
+        for step in self._snapshot.build.steps:
+            if step.place and step.place.line <= event.line <= step.place.end_line:
+                self._user_chose = True
+                self._tree.select(step.id)
+                return
+
+    def on_log_view_copied(self, event: LogView.Copied) -> None:
+        self.notify(f"{event.lines:,} lines copied", timeout=2, markup=False)
+
+    # Actions, one a name of `actions.ACTIONS`
+
+    @property
+    def _row(self) -> Row | None:
+        return self._tree.selected
+
+    def _act_rebuild(self) -> None:
+        self._subject.rebuild()
+
+    def _act_no_cache(self) -> None:
+        self._subject.rebuild(no_cache=True)
+
+    def _act_no_cache_stage(self) -> None:
+        row = self._row
+        if row is None or not row.stage.name or row.stage.id == "buildkit":
+            self.notify("Choose a step of the stage first.", timeout=3)
+            return
+        self._subject.rebuild(no_cache_stages=[row.stage.name])
+
+    def _act_target(self) -> None:
+        self._choose_target()
+
+    @work(exclusive=True, group="dialog")
+    async def _choose_target(self) -> None:
+        from hitmiss.ui.screens.targets import TargetScreen
+
+        try:
+            targets = await self._subject.targets()
+        except HitmissError as error:
+            self.notify(plain(str(error)), severity="error", timeout=8, markup=False)
+            return
+        chosen = await self.push_screen_wait(TargetScreen(targets, self._snapshot.target))
+        if chosen is not None:
+            self._subject.set_target(chosen)
+
+    def _act_prune(self) -> None:
+        self._open_prune()
+
+    @work(exclusive=True, group="dialog")
+    async def _open_prune(self) -> None:
+        from hitmiss.ui.screens.prune import PruneScreen
+
+        if not self._snapshot.live:
+            self.notify("A recording is played: there is no cache to prune.", timeout=4)
+            return
+        screen = PruneScreen(self._subject.prune_preview, self._subject.prune, builder=self._snapshot.builder)
+        pruned = await self.push_screen_wait(screen)
+        if pruned is not None:
+            self.notify(f"{size(pruned.freed)} of build cache deleted", timeout=5, markup=False)
+
+    def _act_pause(self) -> None:
+        self._subject.toggle_watch()
+
+    def _act_cancel(self) -> None:
+        self._subject.cancel()
+
+    def _act_on_change(self) -> None:
+        self._subject.next_mode()
+
+    async def _act_edit(self) -> None:
+        source = self._snapshot.source
+        if not source.path:
+            self.notify("There is no Dockerfile on disk to edit.", timeout=4)
+            return
+        row = self._row
+        line = row.step.place.line if row and row.step and row.step.place else 1
+        message = await edit(self, source.path, line)
+        if message:
+            self.notify(message, severity="warning", timeout=6, markup=False)
+
+    def _act_copy_command(self) -> None:
+        command = self._subject.command()
+        self.copy_to_clipboard(command)
+        self.notify(command, title="Copied", timeout=5, markup=False)
+
+    def _act_log(self) -> None:
+        self._panels.active = "tab-log"
+        self.query_one(LogView).focus_lines()
+
+    def _act_dockerfile(self) -> None:
+        self._panels.active = "tab-dockerfile"
+        view = self.query_one(DockerfileView)
+        row = self._row
+        if row and row.step and row.step.place:
+            view.go_to(row.step.place.line)
+        elif self._snapshot.source.error_line:
+            view.go_to(self._snapshot.source.error_line)
+        view.focus_lines()
+
+    def _act_failure(self) -> None:
+        failed = self._snapshot.build.failed_step
+        if failed:
+            self._tree.select(failed.id)
+            self._act_log()
+        else:
+            self.notify("No step has failed.", timeout=2)
+
+    def _act_theme(self) -> None:
+        self.theme = theme.LIGHT.name if self.current_theme.dark else theme.DARK.name
+
+    def _act_help(self) -> None:
+        from hitmiss.ui.screens.help import Glyph, HelpGroup, HelpKey, HelpScreen
+
+        own = tuple(HelpKey(actions.key_of(act.id, self._keys), act.title, act.description) for act in actions.ACTIONS)
+        glyphs = [Glyph(s.glyph, s.word or verdict.value, s.meaning, f"${s.colour}") for verdict, s in SYMBOLS.items()]
+        self.push_screen(
+            HelpScreen(
+                [
+                    HelpGroup("Build", own),
+                    *(HelpGroup(title, tuple(HelpKey(*key) for key in keys)) for title, keys in _MORE),
+                ],
+                glyphs,
+            )
+        )
+
+    def _act_quit(self) -> None:
+        self.leave(BUILT)
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C: leave as an interrupted program does."""
+        self.leave(CANCELED)
+
+    def leave(self, code: int) -> None:
+        """Cancel what runs, give the terminal back, and end with this exit code. May be called at any moment, twice too."""
+        if self._leaving is None:
+            self._leaving = code
+            if self.is_running:
+                self.run_worker(self._leave(code), exit_on_error=False)
+
+    async def _leave(self, code: int) -> None:
+        await self._subject.close()
+        self.exit(code)
+
+
+_MORE = (
+    (
+        "Steps",
+        (
+            ("↑ ↓ j k", "move", ""),
+            ("space", "fold", "Fold or unfold the stage"),
+            ("enter", "log", "Go to the step's log"),
+        ),
+    ),
+    ("Log", (("/", "search", ""), ("n N", "next", ""), ("z", "wrap", ""), ("end", "follow", ""))),
+)
+
+
+def _first_miss(build: Build) -> Step | None:
+    return next((step for step in build.steps if step.verdict is Verdict.MISS), None)
+
+
+def _empty_log(step: Step | None) -> str:
+    if step is None:
+        return "Choose a step to see what it wrote."
+    words = {
+        Verdict.HIT: FROM_CACHE,
+        Verdict.PENDING: "This step has not been looked at yet.",
+        Verdict.SKIPPED: "The build ended before this step was looked at.",
+        Verdict.RUNNING: "No output yet.",
+    }
+    return words.get(step.verdict, "This step wrote nothing.")

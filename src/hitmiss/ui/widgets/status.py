@@ -1,0 +1,200 @@
+"""The lines above the tree: what is built and watched, how far the build is, and what it means. They show a snapshot."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.widget import Widget
+
+from hitmiss.build.model import Build, Status, Verdict
+from hitmiss.schedule import OnChange
+from hitmiss.snapshot import Snapshot, Watch
+from hitmiss.symbols import SYMBOLS, plain, seconds, size
+
+_CLASSES = {
+    "status--hit",
+    "status--miss",
+    "status--running",
+    "status--failed",
+    "status--dim",
+    "status--name",
+    "status--brand",
+}
+_CSS = """
+    {name} {{
+        height: 1;
+        & > .status--hit {{ color: $hit; }}
+        & > .status--miss {{ color: $miss; }}
+        & > .status--running {{ color: $running; }}
+        & > .status--failed {{ color: $failed; }}
+        & > .status--dim {{ color: $dim; }}
+        & > .status--name {{ color: $foreground; text-style: bold; }}
+        & > .status--brand {{ color: $background; background: $primary; text-style: bold; }}
+    }}
+"""
+
+
+class _Line(Widget):
+    """One line of text made from a snapshot."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = _CLASSES
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._snapshot: Snapshot | None = None
+        self._now = 0.0
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show this snapshot; `now` is the clock of its build in seconds."""
+        self._snapshot, self._now = snapshot, now
+        self.refresh()
+
+    def render(self) -> Text:
+        text = self.text(self._snapshot, self.content_size.width) if self._snapshot else Text()
+        text.no_wrap = True
+        text.overflow = "ellipsis"
+        return text
+
+    def text(self, snapshot: Snapshot, width: int) -> Text:
+        """The line for a snapshot, at most `width` cells."""
+        raise NotImplementedError
+
+    def style_of(self, name: str) -> Style:
+        """The style of one of the status classes."""
+        return self.get_component_rich_style(f"status--{name}", partial=True)
+
+
+def _spread(left: Text, right: Text, width: int) -> Text:
+    """Left and right on one line; the right end gives way when there is no room for both."""
+    gap = width - left.cell_len - right.cell_len
+    if gap < 2:
+        left.truncate(width, overflow="ellipsis")
+        return left
+    return Text.assemble(left, " " * gap, right)
+
+
+_WATCH_LOOK = {
+    Watch.STARTING: ("○", "dim"),
+    Watch.WATCHING: ("●", "hit"),
+    Watch.SETTLING: ("◌", "running"),
+    Watch.PAUSED: ("‖", "miss"),
+    Watch.STALE: ("◆", "miss"),
+    Watch.GONE: ("✖", "failed"),
+    Watch.UNWATCHED: ("○", "dim"),
+    Watch.REPLAY: ("▶", "running"),
+}
+
+
+class Header(_Line):
+    """Project, target, builder, platform, watch state, build number."""
+
+    DEFAULT_CSS = _CSS.format(name="Header") + "Header { background: $panel; }"
+
+    def text(self, snapshot: Snapshot, width: int) -> Text:
+        dim = self.style_of("dim")
+        left = Text.assemble((" hitmiss ", self.style_of("brand")), "  ", plain(snapshot.project))
+        if snapshot.target:
+            left.append(" ▸ ", dim)
+            left.append(plain(snapshot.target), self.style_of("name"))
+        where = " · ".join(part for part in (snapshot.builder, ", ".join(snapshot.platforms)) if part)
+        glyph, colour = _WATCH_LOOK[snapshot.watch]
+        words = snapshot.watch.value
+        if snapshot.watch is Watch.WATCHING and snapshot.files:
+            words += f" {snapshot.files:,} file" + ("s" if snapshot.files != 1 else "")
+        right = Text(f"{glyph} {words}", self.style_of(colour))
+        if snapshot.on_change is not OnChange.RESTART and snapshot.live:
+            right.append(f" · {snapshot.on_change}", dim)
+        if snapshot.build.number:
+            right.append(f"   build {snapshot.build.number} ", dim)
+        if where and left.cell_len + right.cell_len + len(where) + 6 <= width:
+            left.append(f"   {where}", dim)
+        return _spread(left, right, width)
+
+
+class Progress(_Line):
+    """A bar of the steps: hits, misses, what runs; the counts and the clock beside it."""
+
+    DEFAULT_CSS = _CSS.format(name="Progress") + "Progress { padding: 0 1; }"
+
+    def text(self, snapshot: Snapshot, width: int) -> Text:
+        build = snapshot.build
+        right = self._counts(build)
+        room = max(10, width - right.cell_len - 3)
+        return _spread(self._bar(build, room), right, width)
+
+    def _bar(self, build: Build, room: int) -> Text:
+        steps = build.steps
+        bar = Text()
+        if not steps:
+            return Text("─" * room, self.style_of("dim"))
+        order = (Verdict.HIT, Verdict.MISS, Verdict.FAILED, Verdict.RUNNING)
+        done = 0
+        used = 0
+        for verdict in order:
+            done += build.count(verdict)
+            end = round(room * done / len(steps))
+            bar.append("━" * (end - used), self.style_of(SYMBOLS[verdict].colour))
+            used = end
+        bar.append("─" * (room - used), self.style_of("dim"))
+        return bar
+
+    def _counts(self, build: Build) -> Text:
+        text = Text()
+        for verdict in (Verdict.HIT, Verdict.MISS, Verdict.RUNNING, Verdict.FAILED, Verdict.CANCELED):
+            count = build.count(verdict)
+            if count or verdict is Verdict.HIT:
+                text.append(f"{count} {SYMBOLS[verdict].word}  ", self.style_of(SYMBOLS[verdict].colour))
+        if build.status is not Status.IDLE:
+            text.append(f" {seconds(self._now)}", self.style_of("name"))
+        return text
+
+
+class Summary(_Line):
+    """What the build came to, and what the user should know: one line."""
+
+    DEFAULT_CSS = _CSS.format(name="Summary") + "Summary { padding: 0 1; }"
+
+    def text(self, snapshot: Snapshot, width: int) -> Text:
+        return _spread(self._said(snapshot), self._figures(snapshot), width)
+
+    def _said(self, snapshot: Snapshot) -> Text:
+        dim = self.style_of("dim")
+        build = snapshot.build
+        if snapshot.problem:
+            return Text(f"✖ {plain(snapshot.problem)}", self.style_of("failed"))
+        if snapshot.message and build.status is not Status.RUNNING:
+            return Text(plain(snapshot.message), self.style_of("name"))
+        if snapshot.notices:
+            return Text(f"! {plain(snapshot.notices[0])}", self.style_of("miss"))
+        if build.status is Status.FAILED:
+            where = build.failed_step
+            place = f" at {where.place.file}:{where.place.line}" if where and where.place else ""
+            return Text(f"✖ failed{place}: {plain(build.error)}", self.style_of("failed"))
+        if build.status is Status.SUCCEEDED:
+            hits, steps = build.count(Verdict.HIT), len(build.steps)
+            words = "all steps hit" if hits == steps else f"{hits} of {steps} hit"
+            return Text(f"✔ built, {words}", self.style_of("hit"))
+        if build.status is Status.CANCELED:
+            return Text("⊘ canceled", self.style_of("miss"))
+        if build.status is Status.RUNNING:
+            busy = next((step for step in build.steps if step.verdict is Verdict.RUNNING), None) or next(
+                (step for step in build.internals if step.running_since is not None), None
+            )
+            words = plain(f"{busy.instruction} {busy.activity}") if busy else "starting"
+            return Text(f"◈ {words}", self.style_of("running"))
+        return Text("waiting for the first build", dim)
+
+    def _figures(self, snapshot: Snapshot) -> Text:
+        build = snapshot.build
+        figures = []
+        if build.checks:
+            figures.append(f"{len(build.checks)} warning" + ("s" if len(build.checks) > 1 else ""))
+        if build.saved_s >= 0.05:
+            figures.append(f"saved {seconds(build.saved_s)}")
+        if build.context_bytes:
+            figures.append(f"sent {size(build.context_bytes)}")
+        if snapshot.cache_bytes is not None:
+            figures.append(f"cache {size(snapshot.cache_bytes)}")
+        return Text("   ".join(figures), self.style_of("dim"))

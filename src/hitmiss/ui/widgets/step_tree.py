@@ -1,0 +1,313 @@
+"""The tree of stages and steps: one line each, drawn only when it is on the screen and only anew when it changed.
+
+It shows the build that it is given; which step is looked at is the only state of its own.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import var
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from hitmiss.build.model import Build, Stage, Step, Verdict
+from hitmiss.symbols import SYMBOLS, plain, seconds
+
+INTERNAL_STAGE = Stage("buildkit", "BuildKit's own work", None, ())
+_WORD_WIDTH = max(len(symbol.word) for symbol in SYMBOLS.values())
+_TIME_WIDTH = 13
+
+
+class Row(NamedTuple):
+    """A line of the tree: a stage's title, or one of its steps."""
+
+    stage: Stage
+    step: Step | None
+
+    @property
+    def id(self) -> str:
+        return self.step.id if self.step else f"stage {self.stage.id}"
+
+
+class StepTree(ScrollView, can_focus=True):
+    """Stages that fold, steps with shape, word, colour and time."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "steps--hit",
+        "steps--miss",
+        "steps--running",
+        "steps--failed",
+        "steps--dim",
+        "steps--text",
+        "steps--stage",
+        "steps--cursor",
+        "steps--cursor-blurred",
+    }
+    DEFAULT_CSS = """
+    StepTree {
+        background: $background;
+        & > .steps--hit { color: $hit; }
+        & > .steps--miss { color: $miss; }
+        & > .steps--running { color: $running; }
+        & > .steps--failed { color: $failed; text-style: bold; }
+        & > .steps--dim { color: $dim; }
+        & > .steps--text { color: $foreground; }
+        & > .steps--stage { color: $foreground; text-style: bold; }
+        & > .steps--cursor { background: $block-cursor-background; }
+        & > .steps--cursor-blurred { background: $block-cursor-blurred-background; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("home,g", "edge(0)", "first", show=False),
+        Binding("end,G", "edge(-1)", "last", show=False),
+        Binding("left", "fold(True)", "fold the stage", show=False),
+        Binding("right", "fold(False)", "unfold the stage", show=False),
+        Binding("space", "turn", "fold or unfold", show=False),
+        Binding("enter", "choose", "open", show=False),
+    ]
+
+    cursor: var[int] = var(0)
+
+    class Selected(Message):
+        """Another line is looked at; `by_user` tells a key or a click from the tree's own following."""
+
+        def __init__(self, row: Row, *, by_user: bool) -> None:
+            super().__init__()
+            self.row = row
+            self.by_user = by_user
+
+    class Chosen(Message):
+        """Enter or a second click on a step."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._build = Build()
+        self._now = 0.0
+        self._rows: list[Row] = []
+        self._folded: set[str] = {INTERNAL_STAGE.id}
+        self._selected_id = ""
+        self._strips: dict[str, tuple[object, tuple[object, ...], Strip]] = {}
+        self._styles: dict[str, Style] = {}
+
+    def show(self, build: Build, now: float) -> None:
+        """Show this build; the line that is looked at stays the same step wherever it has moved."""
+        same_tree = build.stages is self._build.stages and build.internals is self._build.internals
+        self._build, self._now = build, now
+        if not same_tree:
+            self._lay_out()
+        self.refresh()
+
+    @property
+    def selected(self) -> Row | None:
+        """The line that is looked at."""
+        return self._rows[self.cursor] if 0 <= self.cursor < len(self._rows) else None
+
+    def select(self, step_id: str) -> None:
+        """Look at a step, without the user having asked for it; unfolds its stage."""
+        for stage in self._build.stages:
+            if stage.id in self._folded and any(step.id == step_id for step in stage.steps):
+                self._folded.discard(stage.id)
+                self._lay_out()
+        for index, row in enumerate(self._rows):
+            if row.step and row.step.id == step_id:
+                self._go(index, by_user=False)
+                return
+
+    def _lay_out(self) -> None:
+        """Which lines there are now; keeps the cursor on the step it was on."""
+        stages = list(self._build.stages)
+        if self._build.internals:
+            stages.append(Stage(INTERNAL_STAGE.id, INTERNAL_STAGE.name, None, self._build.internals))
+        rows: list[Row] = []
+        for stage in stages:
+            rows.append(Row(stage, None))
+            if stage.id not in self._folded:
+                rows += [Row(stage, step) for step in stage.steps]
+        self._rows = rows
+        ids = {row.id: index for index, row in enumerate(rows)}
+        if self._strips.keys() - ids.keys():
+            self._strips = {key: value for key, value in self._strips.items() if key in ids}
+        self.virtual_size = Size(self.scrollable_content_region.width, len(rows))
+        self.cursor = ids.get(self._selected_id, min(self.cursor, max(len(rows) - 1, 0)))
+        if not self._selected_id and len(rows) > 1:
+            self.cursor = 1
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        index = y + self.scroll_offset.y
+        if index >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        row = self._rows[index]
+        clock = round(self._now * 10) if _moving(row) else 0
+        state = (width, clock, index == self.cursor and self.has_focus, index == self.cursor)
+        thing: object = row.step or row.stage
+        known = self._strips.get(row.id)
+        if known and known[0] is thing and known[1] == state:
+            return known[2]
+        base = self.rich_style
+        if index == self.cursor:
+            base += self._style("cursor" if self.has_focus else "cursor-blurred")
+        segments = self._step(row.step, width) if row.step else self._stage(row.stage)
+        strip = Strip([Segment(text, base + style) for text, style in segments])
+        strip = strip.adjust_cell_length(width, base)
+        self._strips[row.id] = (thing, state, strip)
+        return strip
+
+    def _style(self, name: str) -> Style:
+        style = self._styles.get(name)
+        if style is None:
+            style = self.get_component_rich_style(f"steps--{name}", partial=True)
+            self._styles[name] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        self._styles.clear()
+        self._strips.clear()
+        super().notify_style_update()
+
+    def _stage(self, stage: Stage) -> list[tuple[str, Style]]:
+        folded = stage.id in self._folded
+        own = stage.id == INTERNAL_STAGE.id
+        parts = [
+            (" ▸ " if folded else " ▾ ", self._style("dim")),
+            (plain(stage.title), self._style("dim" if own else "stage")),
+        ]
+        if own:
+            busy = next((step for step in stage.steps if step.running_since is not None), None)
+            if busy:
+                parts.append((f"  {plain(busy.instruction)} {busy.activity}", self._style("running")))
+        elif folded:
+            for verdict in (Verdict.HIT, Verdict.MISS, Verdict.RUNNING, Verdict.FAILED):
+                count = sum(step.verdict is verdict for step in stage.steps)
+                if count:
+                    parts.append((f"  {SYMBOLS[verdict].glyph} {count}", self._style(SYMBOLS[verdict].colour)))
+        return parts
+
+    def _step(self, step: Step, width: int) -> list[tuple[str, Style]]:
+        symbol = SYMBOLS[step.verdict]
+        colour, dim = self._style(symbol.colour), self._style("dim")
+        time = self._time(step)
+        time_width = max(_TIME_WIDTH, len(time)) if width >= 44 else max(7, len(time))
+        columns: list[tuple[str, Style]] = []
+        if width >= 56:
+            line = str(step.place.line) if step.place else ""
+            columns.append((f"{line:>4}  ", dim))
+        if width >= 36:
+            columns.append((f"{symbol.word:<{_WORD_WIDTH}}", colour))
+        columns.append((f"{time:>{time_width}} ", self._style("running") if step.verdict is Verdict.RUNNING else dim))
+        room = max(4, width - 5 - sum(cell_len(text) for text, _ in columns))
+        keyword, _, rest = plain(step.instruction).partition(" ")
+        loud = step.verdict in (Verdict.MISS, Verdict.RUNNING, Verdict.FAILED)
+        quiet = step.verdict in (Verdict.PENDING, Verdict.SKIPPED, Verdict.INTERNAL)
+        keyword_style = dim if quiet else self._style("text") + Style(bold=loud)
+        text = f"{keyword} {rest}"
+        shown = set_cell_size(text if cell_len(text) <= room else _cut(text, room), room)
+        return [
+            (f"   {symbol.glyph} ", colour),
+            (shown[: len(keyword)], keyword_style),
+            (shown[len(keyword) :], self._style("text") if loud else dim),
+            *columns,
+        ]
+
+    def _time(self, step: Step) -> str:
+        if step.verdict is Verdict.RUNNING or (step.verdict is Verdict.INTERNAL and step.running_since is not None):
+            time = seconds(step.elapsed_s(self._now))
+            if step.verdict is Verdict.RUNNING and step.last_s and step.last_s >= 0.05:
+                return f"{time} │{seconds(step.last_s)}"
+            return time
+        if step.verdict is Verdict.HIT:
+            return f"saved {seconds(step.saved_s)}" if step.saved_s >= 0.05 else ""
+        if step.verdict is Verdict.PENDING:
+            return f"~ {seconds(step.last_s)}" if step.last_s and step.last_s >= 0.05 else ""
+        return "" if step.verdict is Verdict.SKIPPED else seconds(step.duration_s)
+
+    # Moving
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        if self.selected:
+            self._selected_id = self.selected.id
+        self.refresh()
+
+    def _go(self, index: int, *, by_user: bool = True) -> None:
+        if not self._rows:
+            return
+        self.cursor = max(0, min(index, len(self._rows) - 1))
+        self._selected_id = self._rows[self.cursor].id
+        self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
+        self.post_message(self.Selected(self._rows[self.cursor], by_user=by_user))
+
+    def action_move(self, by: int) -> None:
+        self._go(self.cursor + by)
+
+    def action_page(self, by: int) -> None:
+        self._go(self.cursor + by * max(1, self.scrollable_content_region.height - 1))
+
+    def action_edge(self, index: int) -> None:
+        self._go(index if index >= 0 else len(self._rows) + index)
+
+    def action_fold(self, fold: bool) -> None:
+        row = self.selected
+        if row is None:
+            return
+        if fold:
+            self._folded.add(row.stage.id)
+        else:
+            self._folded.discard(row.stage.id)
+        self._selected_id = f"stage {row.stage.id}" if fold else row.id
+        self._strips.pop(f"stage {row.stage.id}", None)
+        self._lay_out()
+        self._go(self.cursor)
+        self.refresh()
+
+    def action_turn(self) -> None:
+        row = self.selected
+        if row:
+            self.action_fold(row.stage.id not in self._folded)
+
+    def action_choose(self) -> None:
+        row = self.selected
+        if row and row.step:
+            self.post_message(self.Chosen(row))
+        elif row:
+            self.action_turn()
+
+    def on_click(self, event: events.Click) -> None:
+        index = event.y + self.scroll_offset.y
+        if not 0 <= index < len(self._rows):
+            return
+        self._go(index)
+        if self._rows[index].step is None:
+            self.action_turn()
+        elif event.chain >= 2:
+            self.action_choose()
+
+    def on_resize(self) -> None:
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows))
+
+
+def _moving(row: Row) -> bool:
+    if row.step:
+        return row.step.running_since is not None
+    return row.stage.id == INTERNAL_STAGE.id
+
+
+def _cut(text: str, room: int) -> str:
+    return set_cell_size(text, max(1, room - 2)) + "… "
