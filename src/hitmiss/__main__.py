@@ -9,10 +9,18 @@ from hitmiss.errors import CANCELED, HitmissError
 
 def main() -> None:
     """Run hitmiss. Whatever goes wrong, a traceback goes to a file, not to the terminal."""
-    from hitmiss.cli import main as command_line
-
     try:
-        command_line.main(prog_name="hitmiss")
+        import click
+
+        from hitmiss.cli import main as command_line
+
+        try:
+            sys.exit(command_line.main(prog_name="hitmiss", standalone_mode=False))
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:
+            sys.exit(CANCELED)
     except HitmissError as error:
         sys.stderr.write(f"hitmiss: {error}\n")
         sys.exit(error.exit_code)

@@ -13,7 +13,8 @@ from hitmiss import __version__
 from hitmiss.errors import UsageError
 from hitmiss.settings import OPTIONS, BuildOptions
 
-_SCREEN = "screen"
+_SCREEN = "\0screen"
+"""The command that nobody names; no word of a command line can be this."""
 
 
 class Commands(click.Group):
@@ -80,7 +81,19 @@ def _record_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-@main.command(_SCREEN, hidden=True)
+class _Unnamed(click.Context):
+    """Of the command that nobody names: its usage speaks of `hitmiss` alone."""
+
+    @property
+    def command_path(self) -> str:
+        return self.parent.command_path if self.parent else ""
+
+
+class _Screen(click.Command):
+    context_class = _Unnamed
+
+
+@main.command(_SCREEN, cls=_Screen, hidden=True)
 @build_options
 @click.option("--on-change", type=click.Choice(["restart", "queue", "manual"]), help="What a save during a build does.")
 @click.option(

@@ -90,11 +90,11 @@ async def gather() -> Facts:
     engine, buildx, builder = await asyncio.gather(
         _or_error(_engine_version()), _or_error(client.version()), _or_error(builders.builder_info())
     )
-    socket = endpoint.socket_path()
+    socket = endpoint.socket_path(endpoint.context())
     data = Path(platformdirs.user_data_dir("hitmiss", appauthor=False))
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
     return Facts(
-        address=endpoint.address(),
+        address=endpoint.address(endpoint.context()),
         socket=socket,
         permitted=os.access(socket, os.R_OK | os.W_OK) if socket and os.access(socket, os.F_OK) else None,
         engine=engine,
@@ -104,7 +104,7 @@ async def gather() -> Facts:
         terminal=os.environ.get("TERM", ""),
         colours=os.environ.get("COLORTERM", ""),
         no_color=bool(os.environ.get("NO_COLOR")),
-        encoding=(getattr(sys.stdout, "encoding", "") or locale.getpreferredencoding(False)).lower(),
+        encoding=(getattr(sys.stdout, "encoding", "") or locale.getpreferredencoding(False)),
         size=_terminal_size(),
         data=data,
         data_error=_write_error(data),
@@ -136,7 +136,7 @@ class _Version(msgspec.Struct):
 
 async def _engine_version() -> str:
     """The engine's version; asked on its socket where it has one, else by way of the builder (then it is empty)."""
-    socket = endpoint.socket_path()
+    socket = endpoint.socket_path(endpoint.context())
     if socket is None:
         await builders.builder_info()
         return ""
@@ -278,7 +278,7 @@ def _colours(facts: Facts) -> Finding | None:
 
 
 def _letters(facts: Facts) -> Finding:
-    if re.sub(r"[-_]", "", facts.encoding) == "utf8":
+    if re.sub(r"[-_]", "", facts.encoding.lower()) == "utf8":
         return Finding("letters", Health.OK, "The locale is UTF-8.")
     return Finding(
         "letters",

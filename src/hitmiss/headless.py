@@ -8,14 +8,18 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.build.recording import Writer
+from hitmiss.docker import builders, client
 from hitmiss.docker.current import current_builder
-from hitmiss.errors import BUILD_FAILED, BUILT, CANCELED, NO_ENGINE, WRONG_USAGE, UsageError
+from hitmiss.errors import BUILD_FAILED, BUILT, CANCELED, NO_ENGINE, WRONG_USAGE, HitmissError, UsageError
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition, load
 from hitmiss.report import terminal
@@ -25,30 +29,16 @@ from hitmiss.settings import BuildOptions
 
 
 def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
-    """Build and report; gives the exit code. Raises `UsageError` for what cannot be built."""
-    for output in options.outputs:
-        if output == "-" or "dest=-" in output.split(","):
-            raise UsageError("stdout is the report's.", "Give the output a file: `-o type=tar,dest=FILE`.")
-    cwd = Path.cwd()
-    definition = load(options, cwd=cwd, environment=os.environ)
-    if definition.error:
-        raise UsageError(definition.error)
-    writer = Writer(record) if record else None
+    """Build and report; gives the exit code. Raises `HitmissError` for what cannot be built, after the report of it."""
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    store = Store(on_notice=lambda text: err.print(f"! {text}", markup=False))
-    runner = _runner(options, definition, cwd, store, writer)
-    shown = contextlib.nullcontext() if as_json else _progress(runner, out, err)
-    with contextlib.closing(store), shown:
-        build = asyncio.run(_build(runner))
-        if build.status is not Status.CANCELED:
-            store.remember_durations(project_folder(options, cwd), build.builder, ran(build))
-    if writer:
-        writer.close()
-        if writer.error:
-            err.print(f"! {writer.error}", markup=False)
+    try:
+        build, code = _built(options, out, err, record, quiet=as_json)
+    except HitmissError as error:
+        if as_json:
+            _print_json(_refused(options, error))
+        raise
     if as_json:
-        sys.stdout.buffer.write(report(build))
-        sys.stdout.buffer.flush()
+        _print_json(build)
         terminal.print_failure(build, err)
     elif out.is_terminal:
         terminal.print_tree(build, out)
@@ -56,7 +46,53 @@ def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
         terminal.print_checks(build, out)
         terminal.print_failure(build, err)
         out.print(terminal.summary(build))
-    return _exit_code(build, runner)
+    return code
+
+
+def _built(options: BuildOptions, out: Console, err: Console, record: Path | None, *, quiet: bool) -> tuple[Build, int]:
+    for output in options.outputs:
+        if _writes_to_stdout(output):
+            raise UsageError("stdout is the report's.", "Give the output a file: `-o type=tar,dest=FILE`.")
+    cwd = Path.cwd()
+    # A Dockerfile that does not parse is BuildKit's to refuse: it may be one of another frontend.
+    definition = load(options, cwd=cwd, environment=os.environ)
+    writer = Writer(record) if record else None
+    store = Store(on_notice=lambda text: err.print(f"! {text}", markup=False))
+    runner = _runner(options, definition, cwd, store, writer)
+    shown = contextlib.nullcontext() if quiet else _progress(runner, out, err)
+    with contextlib.closing(store), shown:
+        build = asyncio.run(_build(runner, options))
+        if build.status is not Status.CANCELED:
+            store.remember_durations(project_folder(options, cwd), build.builder, ran(build))
+    if writer:
+        writer.close()
+        if writer.error:
+            err.print(f"! {writer.error}", markup=False)
+    return build, _exit_code(build, runner)
+
+
+def _writes_to_stdout(output: str) -> bool:
+    fields = dict(part.partition("=")[::2] for part in output.split(","))
+    if output == "-" or fields.get("dest") == "-":
+        return True
+    return fields.get("type") in ("tar", "oci") and not fields.get("dest") and fields.get("tar") != "false"
+
+
+def _print_json(build: Build) -> None:
+    sys.stdout.buffer.write(report(build))
+    sys.stdout.buffer.flush()
+
+
+def _refused(options: BuildOptions, error: HitmissError) -> Build:
+    """The report's view of a build that was never begun."""
+    return Build(
+        status=Status.FAILED,
+        target=options.target,
+        builder=options.builder or current_builder(),
+        platforms=options.platform_list(),
+        started=datetime.now(UTC),
+        error=str(error),
+    )
 
 
 def _runner(options: BuildOptions, definition: Definition, cwd: Path, store: Store, writer: Writer | None) -> Runner:
@@ -71,6 +107,7 @@ def _runner(options: BuildOptions, definition: Definition, cwd: Path, store: Sto
         durations=store.durations(project, builder),
         writer=writer,
         header=header_of(definition, options, project.name, builder),
+        find_record=True,
     )
 
 
@@ -95,12 +132,29 @@ def _exit_code(build: Build, runner: Runner) -> int:
     return {Status.SUCCEEDED: BUILT, Status.CANCELED: CANCELED}.get(build.status, BUILD_FAILED)
 
 
-async def _build(runner: Runner) -> Build:
+async def _build(runner: Runner, options: BuildOptions) -> Build:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
             loop.add_signal_handler(number, runner.cancel)
-    return await runner.run()
+    platforms = asyncio.create_task(_own_platforms(options))
+    build = await runner.run()
+    if build.status is Status.CANCELED:
+        platforms.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        build = msgspec.structs.replace(build, platforms=await platforms)
+    return build
+
+
+async def _own_platforms(options: BuildOptions) -> tuple[str, ...]:
+    """The platforms asked for, or the builder's own; learned while the build runs."""
+    if asked := options.platform_list():
+        return asked
+    try:
+        text = await client.ask_well("inspect", *([options.builder] if options.builder else []))
+        return builders.parse_inspect(text.decode("utf-8", "replace")).platforms[:1]
+    except HitmissError:
+        return ()
 
 
 class _Lines:
@@ -111,9 +165,11 @@ class _Lines:
         self._told: set[str] = set()
 
     def __call__(self, build: Build) -> None:
-        for step in build.steps:
-            if step.verdict.final and step.verdict is not Verdict.SKIPPED and step.id not in self._told:
-                if step.verdict is Verdict.MISS and not build.status.ended:
-                    continue  # BuildKit may still find that it had it: told at the end
-                self._told.add(step.id)
-                self._console.print(terminal.line(step), markup=False, soft_wrap=True)
+        for stage in build.stages:
+            for step, later in zip_longest(stage.steps, stage.steps[1:]):
+                known = build.status.ended or (later is not None and later.verdict is not Verdict.PENDING)
+                if step.index == 1 and not known:
+                    continue  # a FROM seems done before its layers are fetched: it is once something is built on it
+                if step.verdict.final and step.verdict is not Verdict.SKIPPED and step.id not in self._told:
+                    self._told.add(step.id)
+                    self._console.print(terminal.line(step), markup=False, soft_wrap=True)

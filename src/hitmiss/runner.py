@@ -6,18 +6,23 @@ It holds no state beyond the one build; the session and `hitmiss build` both run
 from __future__ import annotations
 
 import asyncio
+import csv
+import dataclasses
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from hitmiss.build.fold import Durations, Fold
 from hitmiss.build.model import Build, Expected, Status, Verdict
 from hitmiss.build.progress import Progress, decode
 from hitmiss.build.recording import SCHEMA, Header, Writer
 from hitmiss.build.redact import Redactor
-from hitmiss.docker import client
+from hitmiss.docker import client, records
 from hitmiss.docker.build import Outcome, RunningBuild
 from hitmiss.errors import EngineError, HitmissError
 from hitmiss.history.store import StepName
@@ -25,7 +30,12 @@ from hitmiss.project.definition import Definition
 from hitmiss.settings import BuildOptions, looks_secret
 
 _SECRET_FILE_LIMIT = 64 * 1024
-_UNBUILDABLE = ("dockerfile parse error", "could not be found", "failed to read dockerfile", "circular dependency")
+_UNBUILDABLE = re.compile(
+    r"^ERROR: (?:failed to build: )?failed to solve: (?:"
+    r"dockerfile parse error|target stage .* could not be found|failed to read dockerfile: open |circular dependency"
+    r"|no build stage in|the Dockerfile cannot be empty|file with no instructions|base name \(.*\) should not be blank"
+    r"|invalid stage index|failed to parse stage name)"
+)
 """The frontend's words for a project that cannot be built (BuildKit, `frontend/dockerfile`)."""
 
 
@@ -50,8 +60,11 @@ class Runner:
         writer: Writer | None = None,
         header: Header | None = None,
         on_progress: Callable[[], None] = nothing,
+        find_record: bool = False,
     ) -> None:
+        """`find_record` also asks for the engine's record of a build that did not succeed: 70 ms more."""
         self._options = options
+        self._find_record = find_record
         self._cwd = cwd
         self._writer = writer
         self.on_progress = on_progress
@@ -72,7 +85,7 @@ class Runner:
         )
         self.fold = Fold(start, expected, durations=_lookup(durations or {}))
         if writer and header:
-            writer.begin(header)
+            writer.begin(msgspec.structs.replace(header, dockerfile=self._redactor.text(header.dockerfile)))
 
     def build(self) -> Build:
         """The build as it stands."""
@@ -81,8 +94,7 @@ class Runner:
     @property
     def refused(self) -> bool:
         """Whether the build was never begun: the client or the frontend refused what it was asked to build."""
-        words = "\n".join(self.build().text)
-        return not self._heard or any(reason in words for reason in _UNBUILDABLE)
+        return not self._heard or any(_UNBUILDABLE.match(line) for line in self.build().text)
 
     def cancel(self) -> None:
         """End the build; `run()` returns within a second."""
@@ -97,21 +109,34 @@ class Runner:
             self._process.abandon()
 
     async def run(self) -> Build:
-        """Build. Never raises for what goes wrong with the build or the engine: the build then says `failed` and why."""
+        """Build. What goes wrong with the build or the engine is not raised: the build then says `failed` and why."""
         try:
             outcome = await self._stream()
         except HitmissError as error:
             self._fail(error)
             return self._end(Status.FAILED, str(error))
+        if outcome.code and self._find_record and not outcome.ref:
+            outcome = dataclasses.replace(outcome, ref=await self._record())
         if outcome.canceled or outcome.code == 130:
             return self._end(Status.CANCELED, "", outcome)
-        if outcome.code == 0:
-            return self._end(Status.SUCCEEDED, "", outcome)
         words = "\n".join(self.build().text)
-        engine = client.error_of(words)
+        engine = client.error_of(words) if outcome.code else None
+        if engine is None and not self._heard:
+            engine = await _client_error()
         if engine:
             self._fail(engine)
-        return self._end(Status.FAILED, str(engine) if engine else client.last_sentence(words), outcome)
+            return self._end(Status.FAILED, str(engine), outcome)
+        if outcome.code == 0:
+            return self._end(Status.SUCCEEDED, "", outcome)
+        return self._end(Status.FAILED, client.last_sentence(words), outcome)
+
+    async def _record(self) -> str:
+        build = self.build()
+        starts = [step.started for step in build.steps + build.internals if step.started]
+        if not starts:
+            return ""
+        digests = self.fold.digests().keys() | {work.id for work in build.internals}
+        return await records.find(self._options.builder, min(starts), digests)
 
     async def _stream(self) -> Outcome:
         process = await RunningBuild.start(self._options, cwd=self._cwd)
@@ -156,6 +181,15 @@ class Runner:
         return time.monotonic() - self._began
 
 
+async def _client_error() -> EngineError | None:
+    """Whether a client that showed no progress is one that cannot: too old, or docker without its plugin."""
+    try:
+        await client.version()
+    except EngineError as error:
+        return error
+    return None
+
+
 def ran(build: Build) -> list[tuple[StepName, float]]:
     """What is worth remembering of a build: the steps that ran to their end, and their seconds."""
     return [
@@ -170,16 +204,29 @@ def _lookup(durations: Mapping[StepName, float]) -> Durations:
 
 
 def secret_values(options: BuildOptions, cwd: Path) -> list[str]:
-    """The values that nobody may see: of secrets, and of build arguments whose name looks secret."""
+    """The values that nobody may see: of secrets, and of build arguments whose name looks secret.
+
+    A secret's source is found as buildx finds it (docker/buildx, `secretsprovider`): `env=`, or `src=` (a variable when
+    `type=env`), else the variable that is called like the secret, else the file.
+    """
     arguments = options.argument_values(os.environ)
     values = [value for name, value in arguments.items() if looks_secret(name)]
     for secret in options.secrets:
-        fields = dict(part.partition("=")[::2] for part in secret.split(","))
-        source = fields.get("src") or fields.get("source")
+        try:
+            row = next(csv.reader([secret]), [])
+        except csv.Error:
+            continue
+        fields = {key.strip().lower(): value for key, _, value in (part.partition("=") for part in row)}
+        name = fields.get("id", "")
+        variable, source = fields.get("env", ""), fields.get("src") or fields.get("source") or ""
+        if fields.get("type") == "env" and not variable:
+            variable, source = source, ""
+        if not variable and not source:
+            variable, source = (name, "") if name in os.environ else ("", name)
         if source:
             values += _secret_lines(cwd / source)
-        else:
-            values.append(os.environ.get(fields.get("env") or fields.get("id", ""), ""))
+        if variable:
+            values += os.environ.get(variable, "").splitlines()
     return values
 
 

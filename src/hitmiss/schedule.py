@@ -48,7 +48,8 @@ class Schedule:
         self._settle_s = settle_s
         self._max_wait_s = max(max_wait_s, settle_s)
         self._canceling = False
-        self._asked = False
+        self._asked = self._asked_whole = False
+        self._whole = False
         self._burst_began: float | None = None
         self._last_save = float("-inf")
         self._quiet_at: float | None = None
@@ -74,10 +75,14 @@ class Schedule:
         """A change was seen that the target reads."""
         in_burst = self._quiet_at is not None and now < self._quiet_at
         same_storm = now - self._last_save < self._settle_s
+        overdue = self.settling and not in_burst and same_storm
         self._last_save = now
         self.stale = True
         if not self._automatic:
             return Action.NOTHING
+        if overdue:  # the longest wait is over, and this save came in before its tick
+            self._quiet_at = None
+            return self._start(forced=True)
         if not in_burst:
             self._burst_began = now
         began = self._burst_began if self._burst_began is not None else now
@@ -89,7 +94,7 @@ class Schedule:
             return Action.NOTHING
         if in_burst and self._early:
             return self._cancel(eager=False)
-        if self.mode is OnChange.QUEUE or (self._forced and same_storm) or self._asked:
+        if self.mode is OnChange.QUEUE or (self._forced and same_storm) or self._whole:
             return Action.NOTHING
         return self._cancel(eager=not in_burst)
 
@@ -103,11 +108,14 @@ class Schedule:
             return self._start(forced=not quiet)
         return Action.NOTHING
 
-    def requested(self) -> Action:
-        """The user asks for a build, whatever the mode: now, or as soon as the running one is cancelled."""
+    def requested(self, *, whole: bool = False) -> Action:
+        """The user asks for a build, whatever the mode: now, or as soon as the running one is cancelled.
+
+        No save cancels a `whole` one (a build without cache would be lost by it): the save waits for its end.
+        """
         if not self.building:
-            return self._start(asked=True)
-        self._asked = True
+            return self._start(whole=whole)
+        self._asked, self._asked_whole = True, whole
         return Action.NOTHING if self._canceling else self._cancel(eager=True)
 
     def canceled(self) -> Action:
@@ -120,10 +128,9 @@ class Schedule:
 
     def ended(self, now: float) -> Action:
         """The running build is over, however it ended."""
-        asked = self._asked and self._canceling
-        self.building = self._canceling = self._asked = self._forced = self._early = False
-        if asked:
-            return self._start(asked=True)
+        self.building = self._canceling = self._forced = self._early = self._whole = False
+        if self._asked:
+            return self._start(whole=self._asked_whole)
         if not (self.stale and self._automatic):
             return Action.NOTHING
         if self._eager:
@@ -136,13 +143,21 @@ class Schedule:
     def pause(self, paused: bool) -> Action:
         """The watch is paused or resumed; resuming builds what was saved meanwhile."""
         self.paused = paused
-        if not paused and self.stale and not self.building and self._automatic:
+        return self._catch_up()
+
+    def switch(self, mode: OnChange) -> Action:
+        """Another answer to a save; leaving `manual` builds what was saved meanwhile."""
+        self.mode = mode
+        return self._catch_up()
+
+    def _catch_up(self) -> Action:
+        if self.stale and not self.building and self._automatic and not self.settling:
             return self._start()
         return Action.NOTHING
 
-    def _start(self, *, early: bool = False, forced: bool = False, asked: bool = False) -> Action:
-        self.building, self.stale, self._eager = True, False, False
-        self._early, self._forced, self._asked = early, forced, asked
+    def _start(self, *, early: bool = False, forced: bool = False, whole: bool = False) -> Action:
+        self.building, self.stale, self._eager, self._asked = True, False, False, False
+        self._early, self._forced, self._whole = early, forced, whole
         return Action.START
 
     def _cancel(self, *, eager: bool) -> Action:

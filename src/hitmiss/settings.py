@@ -6,15 +6,14 @@ Flags and files become frozen values here; every other room reads those. It read
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from hitmiss.errors import UsageError
-
-T = TypeVar("T")
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -158,42 +157,64 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     """Action → key or keys, comma separated."""
 
 
-class _Pyproject(msgspec.Struct):
-    class Tool(msgspec.Struct):
-        hitmiss: Settings | None = None
-
-    tool: Tool = msgspec.field(default_factory=Tool)
+_TAKES = {
+    "on-change": "restart, queue or manual",
+    "settle": "a whole number of milliseconds from 0 to 60000",
+    "theme": "the name of a theme",
+    "keys": 'a table of actions and keys (rebuild = "r")',
+}
+"""What each setting takes, in words."""
 
 
 def load(folder: Path, user_file: Path | None = None) -> Settings:
     """The settings for a project folder: the user's own file, then the project's, key by key.
 
-    Reads `hitmiss.toml`, or `[tool.hitmiss]` of `pyproject.toml`, in `folder`. Raises `UsageError` naming the file, the key
-    and what is allowed there.
+    Reads `hitmiss.toml`, or `[tool.hitmiss]` of `pyproject.toml`, in `folder`. Raises `UsageError` naming the file,
+    the key and what is allowed there.
     """
-    settings = _read(user_file, Settings, Settings()) if user_file else Settings()
-    own = folder / "hitmiss.toml"
-    if own.is_file():
-        return _merged(settings, _read(own, Settings, Settings()))
-    shared = folder / "pyproject.toml"
-    if shared.is_file() and b"[tool.hitmiss" in shared.read_bytes():
-        return _merged(settings, _read(shared, _Pyproject, _Pyproject()).tool.hitmiss or Settings())
-    return settings
+    given: dict[str, Any] = {}
+    keys: dict[str, str] = {}
+    if user_file:
+        given = _checked(user_file, _read(user_file))
+        keys |= given.get("keys", {})
+    own, shared = folder / "hitmiss.toml", folder / "pyproject.toml"
+    table = _checked(own, _read(own)) if own.is_file() else _checked(shared, _table_of(shared))
+    given |= table
+    keys |= table.get("keys", {})
+    return msgspec.convert({**given, "keys": keys}, Settings)
 
 
-def _merged(base: Settings, over: Settings) -> Settings:
-    changed = {
-        name: value
-        for name in Settings.__struct_fields__
-        if (value := getattr(over, name)) != getattr(Settings(), name) and name != "keys"
-    }
-    return msgspec.structs.replace(base, **changed, keys={**base.keys, **over.keys})
-
-
-def _read(path: Path, kind: type[T], default: T) -> T:
+def _table_of(path: Path) -> dict[str, Any]:
+    """`[tool.hitmiss]` of a `pyproject.toml`; what else is in that file, or wrong with it, is not our business."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind)
+        if b"hitmiss" not in path.read_bytes():
+            return {}
+    except OSError:
+        return {}
+    tool = _read(path).get("tool")
+    table = tool.get("hitmiss", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: tool.hitmiss is no table.", "Write it as [tool.hitmiss].")
+    return table
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return default
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: {error}.", "Mend the file, or remove it.") from error
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", "Mend the file, or remove it.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}.", "Mend the file, or remove it.") from error
+
+
+def _checked(path: Path, table: dict[str, Any]) -> dict[str, Any]:
+    for key, value in table.items():
+        if key not in _TAKES:
+            raise UsageError(f"{path}: there is no setting called {key!r}.", f"Settings: {', '.join(_TAKES)}.")
+        try:
+            msgspec.convert({key: value}, Settings)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{path}: {key} = {value!r} is not allowed.", f"It takes {_TAKES[key]}.") from error
+    return table

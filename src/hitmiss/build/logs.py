@@ -16,11 +16,11 @@ __all__ = ["LogBook", "LogLine", "Pen", "Span", "StepLog"]
 
 COLUMNS = 8192
 MAX_ROWS = 50_000
-MAX_SIZE = 4 * 1024 * 1024
+MAX_SIZE = 8 * 1024 * 1024
 MAX_BOOK_SIZE = 64 * 1024 * 1024
 
-SPAN_SIZE = 64
-"""What a colour span counts as, in characters, towards a memory bound."""
+ROW_SIZE, SPAN_SIZE = 56, 64
+"""What a row and a colour span count towards a memory bound, beside one for each character: about their bytes."""
 
 
 class StepLog:
@@ -36,7 +36,7 @@ class StepLog:
         self.revision = 0
         """Grows whenever something that a reader can see may have changed."""
         self.size = 0
-        """What the finished rows count towards a memory bound: characters, and `SPAN_SIZE` for every colour span."""
+        """What the finished rows count towards a memory bound."""
         self._max_rows, self._max_size = max_rows, max_size
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._unfinished = ""
@@ -55,7 +55,7 @@ class StepLog:
             self._add(self._writer.write_line(lines[0]))
             if all_plain and self._writer.fresh and max(map(len, lines)) <= self._writer.columns:
                 self._rows.extend(lines[1:])
-                self.size += sum(map(len, lines)) - len(lines[0])
+                self.size += sum(map(len, lines[1:])) + ROW_SIZE * (len(lines) - 1)
             else:
                 self._add_lines(lines[1:])
         rows: list[LogLine] = []
@@ -69,7 +69,7 @@ class StepLog:
         for line in lines:
             if writer.fresh and len(line) <= writer.columns and line.isascii() and not has_controls(line):
                 self._rows.append(line)
-                self.size += len(line)
+                self.size += len(line) + ROW_SIZE
             else:
                 self._add(writer.write_line(line))
 
@@ -95,7 +95,7 @@ class StepLog:
             row = rows.popleft()
             self.dropped_rows += 1
             if isinstance(row, str):
-                self.size -= len(row)
+                self.size -= len(row) + ROW_SIZE
                 self.dropped_lines += 1
             else:
                 self.size -= _size(row)
@@ -155,7 +155,7 @@ class StepLog:
 
 
 def _size(row: LogLine) -> int:
-    return len(row.text) + SPAN_SIZE * len(row.spans)
+    return len(row.text) + ROW_SIZE + SPAN_SIZE * len(row.spans)
 
 
 class LogBook:

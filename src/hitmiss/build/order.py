@@ -10,17 +10,19 @@ StageKey = tuple[str | None, str | None, str]
 
 
 def stages(
-    keys: Sequence[StageKey], needs: Mapping[StageKey, set[StageKey]], file_order: Sequence[str]
+    keys: Sequence[StageKey], needs: Mapping[StageKey, set[StageKey]], announced: Sequence[StageKey] = ()
 ) -> list[StageKey]:
-    """`keys` so that each comes after those it needs; between equals the order of the file, then of appearance.
+    """`keys` so that each comes after those it needs.
 
-    Platforms stay together: all of one platform's stages come before the next platform's, as far as their needs allow.
+    Those that were announced keep the order in which they were, as far as it allows that: so a tree does not move when
+    the needs become known bit by bit. The others follow, platforms together; between equals the one that appeared last
+    comes first, for BuildKit speaks of the end of a build before its beginning.
     """
-    position = {name: index for index, name in enumerate(file_order)}
+    position = {key: index for index, key in enumerate(announced)}
     appeared = {key: index for index, key in enumerate(reversed(keys))}
 
-    def rank(key: StageKey) -> tuple[str, str, int, int]:
-        return (key[0] or "", key[1] or "", position.get(key[2], len(position)), appeared[key])
+    def rank(key: StageKey) -> tuple[int, str, str, int]:
+        return (position.get(key, len(position)), key[0] or "", key[1] or "", appeared[key])
 
     sorter = TopologicalSorter({key: needs.get(key, set()) - {key} for key in keys})
     try:

@@ -121,7 +121,7 @@ def decode(line: bytes) -> Event | None:
     if line.startswith(b"{"):
         try:
             return _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
     return Text(line.decode("utf-8", "replace"))
 

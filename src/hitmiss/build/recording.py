@@ -1,9 +1,9 @@
 """A progress stream written to a file, and played from one.
 
-A recording is JSON lines: a header (`hitmiss.recording/1`: what was built, from which Dockerfile), then one record a line of
-the stream with the seconds since the build's start, then the outcome. A plain `--progress=rawjson` stream that somebody
-saved is played as well, by its own time stamps. No secret is ever in one: the header holds no build argument, and the session
-takes known secret values out of every line before it is written.
+A recording is JSON lines: a header (`hitmiss.recording/1`: what was built, from which Dockerfile), then one record a
+line of the stream with the seconds since the build's start, then the outcome. A plain `--progress=rawjson` stream that
+somebody saved is played as well, by its own time stamps. No secret is ever in one: the header holds no build argument,
+and the runner takes known secret values out of every line before it is written.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _foreign(raw: bytes) -> Iterator[Record]:
     t = 0.0
     failed = ""
     lines = raw.splitlines()
-    if not any(isinstance(decode(line), Progress) for line in lines[:200]):
+    if not any(isinstance(event := decode(line), Progress) and event.vertexes for line in lines[:200]):
         return
     yield Record(start=Header(schema=SCHEMA, project="recording"))
     for line in lines:

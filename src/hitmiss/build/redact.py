@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
 import msgspec
 
-from hitmiss.build.progress import Event, Log, Text, Vertex
+from hitmiss.build.progress import CheckWarning, Event, Log, Status, Text, Vertex
 
 HIDDEN = "•••"
 _SHORTEST = 4
@@ -15,12 +16,19 @@ _SHORTEST = 4
 
 
 class Redactor:
-    """Replaces each of `values` by three dots, in names, errors, logs and plain text."""
+    """Replaces each of `values` by three dots, in names, errors, logs, warnings and plain text.
+
+    A value is also found as it stands inside quotes (BuildKit quotes the command of a step that failed), where quotes,
+    backslashes and line ends are escaped.
+    """
 
     def __init__(self, values: Iterable[str]) -> None:
-        known = sorted({value for value in values if len(value) >= _SHORTEST}, key=len, reverse=True)
+        plain = {value for value in values if len(value.strip()) >= _SHORTEST}
+        quoted = {json.dumps(value, ensure_ascii=False)[1:-1] for value in plain}
+        known = sorted(plain | quoted, key=len, reverse=True)
         self._text = re.compile("|".join(map(re.escape, known))) if known else None
-        self._bytes = re.compile(b"|".join(re.escape(value.encode()) for value in known)) if known else None
+        encoded = (value.encode("utf-8", "surrogateescape") for value in known)
+        self._bytes = re.compile(b"|".join(map(re.escape, encoded))) if known else None
 
     def __bool__(self) -> bool:
         return self._text is not None
@@ -34,25 +42,48 @@ class Redactor:
         if self._text is None:
             return event
         if isinstance(event, Text):
-            return Text(self.text(event.text))
-        vertexes = tuple(self._vertex(vertex) for vertex in event.vertexes or ())
-        logs = tuple(self._log(log) for log in event.logs or ())
-        if vertexes == (event.vertexes or ()) and logs == (event.logs or ()):
-            return event
-        return msgspec.structs.replace(event, vertexes=vertexes or None, logs=logs or None)
+            clean = self.text(event.text)
+            return event if clean == event.text else Text(clean)
+        changed = msgspec.structs.replace(
+            event,
+            vertexes=tuple(map(self._vertex, event.vertexes)) if event.vertexes else event.vertexes,
+            statuses=tuple(map(self._status, event.statuses)) if event.statuses else event.statuses,
+            logs=tuple(map(self._log, event.logs)) if event.logs else event.logs,
+            warnings=tuple(map(self._warning, event.warnings)) if event.warnings else event.warnings,
+        )
+        return event if changed == event else changed
 
     def line(self, line: bytes, event: Event | None) -> bytes:
-        """The line to record for `line`, which was decoded as `event`."""
-        if event is None or not self:
+        """The line to record for `line`, which was decoded as `event`.
+
+        Fields that hitmiss does not know are not looked into: a line that holds a secret anywhere is written anew from
+        what was decoded.
+        """
+        if event is None or self._bytes is None:
             return line
         clean = self.event(event)
-        if clean is event:
+        if clean is event and not self._bytes.search(line):
             return line
         return clean.text.encode() if isinstance(clean, Text) else msgspec.json.encode(clean)
 
     def _vertex(self, vertex: Vertex) -> Vertex:
-        return msgspec.structs.replace(vertex, name=self.text(vertex.name), error=self.text(vertex.error))
+        group = vertex.progress_group
+        return msgspec.structs.replace(
+            vertex,
+            name=self.text(vertex.name),
+            error=self.text(vertex.error),
+            progress_group=msgspec.structs.replace(group, name=self.text(group.name)) if group else None,
+        )
+
+    def _status(self, status: Status) -> Status:
+        return msgspec.structs.replace(status, id=self.text(status.id), name=self.text(status.name))
 
     def _log(self, log: Log) -> Log:
-        data = self._bytes.sub(HIDDEN.encode(), log.data) if self._bytes else log.data
-        return log if data == log.data else msgspec.structs.replace(log, data=data)
+        return msgspec.structs.replace(log, data=self._raw(log.data))
+
+    def _warning(self, warning: CheckWarning) -> CheckWarning:
+        detail = tuple(map(self._raw, warning.detail)) if warning.detail else warning.detail
+        return msgspec.structs.replace(warning, short=self._raw(warning.short), detail=detail)
+
+    def _raw(self, data: bytes) -> bytes:
+        return self._bytes.sub(HIDDEN.encode(), data) if self._bytes else data

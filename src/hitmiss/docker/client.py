@@ -1,7 +1,7 @@
 """Finding the client, asking it questions, and the engine's errors in plain words.
 
-The buildx plugin's binary is called directly where it can be found: the `docker` command in front of it costs 85 ms of a
-315 ms build. Questions run to their end and give their output; the streamed build is `build.py`'s.
+The buildx plugin's binary is called directly where it can be found: the `docker` command in front of it costs 85 ms of
+a 315 ms build. Questions run to their end and give their output; the streamed build is `build.py`'s.
 """
 
 from __future__ import annotations
@@ -179,21 +179,31 @@ async def version() -> tuple[int, int, int]:
 
 
 def last_sentence(text: str) -> str:
-    """The line of an error output that says what was wrong, without the client's prefixes."""
+    """What an error output says was wrong, without the client's prefixes."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("ERROR:", "error:", "Error"))]
-    line = (errors or lines or ["buildx failed without a word."])[-1]
+    errors = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
+    said = " ".join(lines[errors[-1] :]) if errors else lines[-1] if lines else "buildx failed without a word."
     return re.sub(
-        r"^(?:ERROR|error|Error)(?: response from daemon)?: (?:failed to (?:build|solve|receive status): )*",
-        "",
-        line,
+        r"^(?:ERROR|error|Error)(?: response from daemon)?: (?:failed to (?:build|solve|receive status): )*", "", said
     )
 
 
 def error_of(text: str) -> EngineError | None:
-    """What the client's words say about the engine or about itself; None when they speak of something else."""
-    host = os.environ.get("DOCKER_HOST") or "its socket"
+    """What the client's words say about the engine or about itself; None when they speak of something else.
+
+    What stands before the error is not looked at: it may be the output of a step. Neither is what the engine itself
+    found wrong (`failed to solve`): a registry that refuses the connection is no engine that does.
+    """
+    errors = list(re.finditer(rf"^\s*(?:{'|'.join(_ERROR)})", text, re.MULTILINE))
+    text = text[errors[-1].start() :].strip() if errors else text
     lower = text.lower()
+    if _LOST.search(lower):
+        return EngineError(
+            "The Docker engine went away in the middle of the work.",
+            "Start it again; the next build begins by itself.",
+        )
+    if "failed to solve: " in lower:
+        return None
     if "permission denied" in lower and (
         "docker.sock" in lower or "docker daemon socket" in lower or "docker api" in lower
     ):
@@ -203,24 +213,15 @@ def error_of(text: str) -> EngineError | None:
         )
     if any(words in lower for words in _NO_ENGINE):
         return EngineError(
-            f"No Docker engine answers on {host}.",
+            f"No Docker engine answers on {_address(text)}.",
             "Start it: `sudo systemctl start docker`, or open Docker Desktop.",
-        )
-    if any(words in lower for words in _LOST):
-        return EngineError(
-            "The Docker engine went away in the middle of the work.",
-            "Start it again; the next build begins by itself.",
         )
     found = re.search(r'no builder "([^"]+)" found', text)
     if found:
         return EngineError(f"There is no builder called {found[1]}.", "`docker buildx ls` lists them.")
-    if (
-        "is not a docker command" in lower
-        or "unknown command: docker buildx" in lower
-        or "unknown shorthand flag" in lower
-    ):
+    if any(words in lower for words in _NO_PLUGIN):
         return EngineError("Docker's buildx plugin is missing.", "Install it: https://docs.docker.com/go/buildx/")
-    if "unknown flag" in lower or "invalid progress mode" in lower or "unknown progress" in lower:
+    if any(words in lower for words in _OLD):
         wanted = ".".join(map(str, REQUIRED))
         return EngineError(
             f"This buildx is too old: hitmiss needs {wanted} or newer.",
@@ -229,6 +230,15 @@ def error_of(text: str) -> EngineError | None:
     return None
 
 
+def _address(text: str) -> str:
+    """Where the engine was looked for."""
+    found = re.search(r"(?:at|to) ((?:unix|tcp|npipe|ssh|https?)://\S+?)[.:;,]*(?:\s|$)", text)
+    return found[1] if found else os.environ.get("DOCKER_HOST") or "its socket"
+
+
+_ERROR = ("ERROR:", "error:", "Error:", "Error response")
+"""What the client's last word begins with."""
+
 _NO_ENGINE = (
     "cannot connect to the docker daemon",
     "is the docker daemon running",
@@ -236,12 +246,18 @@ _NO_ENGINE = (
     "error during connect",
     "connect: no such file or directory",
     "connect: connection refused",
+    "docker endpoint for ",
 )
-_LOST = (
-    "code = unavailable",
-    "error reading from server: eof",
-    "transport is closing",
-    "connection reset by peer",
-    "use of closed network connection",
-    "closing transport",
+_LOST = re.compile(
+    r"^(?:error: )?(?:failed to build: )?(?:failed to (?:solve|receive status): )?(?:rpc error: code = )?unavailable\b"
+    r"|^(?:error: )?(?:failed to build: )?failed to receive status: .*(?:\beof\b|transport|connection|socket)"
+    r"|^(?!.*failed to solve: ).*(?:error reading from server: eof|transport is closing|closing transport"
+    r"|connection reset by peer|use of closed network connection|code = unavailable)",
+    re.DOTALL,
 )
+"""The connection to the engine broke."""
+
+_NO_PLUGIN = ("is not a docker command", "unknown command: docker buildx", "usage:  docker [options] command")
+"""The docker command without its plugin takes `buildx` and its options for its own."""
+
+_OLD = ("unknown flag: ", "unknown shorthand flag: ", "invalid progress mode", "unknown progress")

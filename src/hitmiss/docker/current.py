@@ -1,7 +1,7 @@
 """Which builder works when none is named, read from docker's own files: at once, without starting anything.
 
-The order is buildx's own (docker/buildx, `store/storeutil.GetCurrentInstance`): `BUILDX_BUILDER`, the builder chosen with
-`buildx use`, else the builder of the current docker context.
+The order is buildx's own (docker/buildx, `store/storeutil.GetCurrentInstance`): `BUILDX_BUILDER`, the builder chosen
+with `buildx use`, else the builder of the current docker context.
 """
 
 from __future__ import annotations

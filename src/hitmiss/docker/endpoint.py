@@ -1,6 +1,6 @@
 """Where the engine listens, and the few questions that are asked there directly, without a process.
 
-Only unix sockets are spoken to; for everything else the callers have another way. It imports nothing of hitmiss.
+Only unix sockets are spoken to; for everything else the callers have another way.
 """
 
 from __future__ import annotations
@@ -13,26 +13,31 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from hitmiss.docker.current import current_builder
+
 _DEFAULT_SOCKET = Path("/var/run/docker.sock")
 _LIMIT = 64 * 1024 * 1024
 """The most bytes of an answer that are read: ten thousand cache records are 4 MB."""
 
 
+def context() -> str:
+    """The docker context in use, as docker/cli finds it; its name is also that of the builder on its engine."""
+    if os.environ.get("DOCKER_HOST"):
+        return "default"
+    chosen = os.environ.get("DOCKER_CONTEXT") or _text(_config_folder() / "config.json", "currentContext")
+    return chosen or "default"
+
+
 def address(builder: str | None = None) -> str:
     """The address of the engine behind a builder (`unix:///var/run/docker.sock`, `tcp://…`), empty when not known.
 
-    As docker/cli finds it: a builder called like a context is that context's engine; else `DOCKER_HOST`,
-    `DOCKER_CONTEXT`, the current context of `config.json`, the default socket.
+    A builder called like a context is that context's engine; one in a container of its own has no address here.
     """
-    name = builder or os.environ.get("BUILDX_BUILDER", "")
-    if name and name != "default":
+    name = builder or current_builder()
+    if name != "default":
         return _address_of_context(name)
-    if host := os.environ.get("DOCKER_HOST"):
-        return host
-    context = os.environ.get("DOCKER_CONTEXT") or str(_read_json(_config_folder() / "config.json", "currentContext"))
-    if context and context != "default":
-        return _address_of_context(context)
-    return "" if sys.platform == "win32" else f"unix://{_DEFAULT_SOCKET}"
+    unset = "" if sys.platform == "win32" else f"unix://{_DEFAULT_SOCKET}"
+    return os.environ.get("DOCKER_HOST") or unset
 
 
 def socket_path(builder: str | None = None) -> Path | None:
@@ -73,15 +78,15 @@ def _config_folder() -> Path:
 def _address_of_context(name: str) -> str:
     """docker/cli keeps a context's endpoint in `contexts/meta/<sha256 of its name>/meta.json`."""
     folder = _config_folder() / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
-    return str(_read_json(folder / "meta.json", "Endpoints", "docker", "Host"))
+    return _text(folder / "meta.json", "Endpoints", "docker", "Host")
 
 
-def _read_json(path: Path, *keys: str) -> object:
-    """The value under these keys, or an empty text when there is no such file or key."""
+def _text(path: Path, *keys: str) -> str:
+    """The text under these keys of a JSON file, empty when there is none."""
     try:
         value: object = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return ""
     for key in keys:
-        value = value.get(key, "") if isinstance(value, dict) else ""
-    return value
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""

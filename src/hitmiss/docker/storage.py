@@ -21,7 +21,7 @@ from hitmiss.docker import client, endpoint
 from hitmiss.docker.reach import CACHE_MOUNT, CacheRecord, PruneFilter, reach
 from hitmiss.errors import HitmissError
 
-__all__ = ["CacheRecord", "CacheUsage", "Preview", "PruneFilter", "Pruned", "preview", "prune", "size_text", "usage"]
+__all__ = ["CacheRecord", "CacheUsage", "Preview", "PruneFilter", "Pruned", "preview", "prune", "usage"]
 
 _ASK_S, _PRUNE_S = 120.0, 3600.0
 """How long the engine may take, in seconds: it measures folders for `du`, and deletes millions of files in a prune."""
@@ -118,7 +118,7 @@ async def prune(builder: str | None, wanted: PruneFilter) -> Pruned:
     sizes = {record.id: record.size for record in (await usage(builder)).records}
     words = ["prune", "--force", *_builder_words(builder)]
     words += ["--all"] if wanted.all else []
-    words += ["--filter", f"until={wanted.unused_since * 3600:.0f}s"] if wanted.unused_since is not None else []
+    words += ["--filter", f"until={wanted.unused_since * 3600:.3f}s"] if wanted.unused_since is not None else []
     words += ["--filter", f"type={CACHE_MOUNT}"] if wanted.cache_mounts_only else []
     # Without the other two limits this is the size that the cache may have afterwards, and needs no newer BuildKit.
     # A bare number is bytes; buildx reads `10GB` as GiB.
@@ -126,18 +126,6 @@ async def prune(builder: str | None, wanted: PruneFilter) -> Pruned:
     answer = (await _ask(*words, timeout_s=_PRUNE_S)).decode("utf-8", "replace")
     gone = {match[1]: bytes_of(match[2]) for match in _PRUNED_ROW.finditer(answer)}
     return Pruned(sum(sizes.get(key, size) for key, size in gone.items()), len(gone))
-
-
-def size_text(size: int) -> str:
-    """Bytes as people read them, in powers of 1000 like BuildKit's own: `0 B`, `1.2 kB`, `34 MB`, `3.4 GB`."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < (1000 if unit == "B" else 999.5):
-            break
-        value /= 1000
-    else:
-        unit = "TB"
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 9.95 else f"{value:.1f} {unit}"
 
 
 _PRUNED_ROW = re.compile(r"^([0-9a-z]{20,})\*?\s+(?:true|false)\s+([\d.]+\s?[A-Za-z]+)", re.MULTILINE)

@@ -20,9 +20,9 @@ from hitmiss.settings import BuildOptions
 class Target:
     """A stage that can be built.
 
-    `name` is what `--target` takes: the stage's name, or its number (from 0) where it has none. `base` is what it
-    starts FROM, `description` its comment (BuildKit takes `# name …` right above the FROM), `line` counts from 1 (0:
-    not known), `platform` is empty unless the FROM asks for one.
+    `name` is what `--target` takes; empty for a last stage without a name, which is built when no target is asked for.
+    `base` is what follows FROM, as written; `description` is its comment (BuildKit takes the line `# name …` above the
+    FROM), `line` counts from 1 (0: not known), `platform` is empty unless the FROM asks for one.
     """
 
     name: str
@@ -36,6 +36,9 @@ class Target:
 async def targets(options: BuildOptions, cwd: Path) -> tuple[Target, ...]:
     """The Dockerfile's targets in its order. `cwd` is the folder that the options' paths start from.
 
+    Stages in the middle that have no name are left out: BuildKit builds none of them on request (measured: `--target=1`
+    is "could not be found").
+
     Raises `EngineError` when no engine answers, `UsageError` with one sentence when there is no Dockerfile or it does
     not parse, `HitmissError` for what else BuildKit says.
     """
@@ -48,7 +51,7 @@ async def targets(options: BuildOptions, cwd: Path) -> tuple[Target, ...]:
         listed = msgspec.json.decode(answer.out, type=_Answer)
     except msgspec.DecodeError:
         raise HitmissError("buildx listed the targets in words that hitmiss cannot read.") from None
-    return tuple(_target(number, each) for number, each in enumerate(listed.targets or ()))
+    return tuple(_target(each) for each in listed.targets or () if each.name or each.default)
 
 
 def _asked(options: BuildOptions) -> BuildOptions:
@@ -90,10 +93,10 @@ class _Answer(msgspec.Struct, frozen=True):
     targets: list[_Listed] | None = None
 
 
-def _target(number: int, listed: _Listed) -> Target:
+def _target(listed: _Listed) -> Target:
     ranges = (listed.location.ranges if listed.location else None) or []
     return Target(
-        name=listed.name or str(number),
+        name=listed.name,
         default=listed.default,
         base=listed.base,
         description=listed.description,

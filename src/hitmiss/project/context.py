@@ -28,10 +28,11 @@ _NAMED_ELSEWHERE: Final = ("docker-image://", "target:", "oci-layout://", "input
 class Contexts:
     """Where the inputs of a build are on disk. All paths are absolute.
 
-    `root` is the main context's folder, None where it is not a folder (a URL, git, stdin); `dockerfile` is the Dockerfile, None
-    where it is not on disk; `ignore_files` are the places where BuildKit looks for the main context's ignore file, in order of
-    precedence, whether they exist or not; `named` are the named contexts that are folders (name → path); `unwatched` are the contexts
-    that are built but not watched (name → value as given; "" is the main one).
+    `root` is the main context's folder, None where it is not a folder (a URL, git, stdin); `dockerfile` is the
+    Dockerfile, None where it is not on disk; `ignore_files` are the places where BuildKit looks for the main
+    context's ignore file, in order of precedence, whether they exist or not; `named` are the named contexts that are
+    folders (name → path); `unwatched` are the contexts that are built but not watched (name → value as given; "" is
+    the main one).
     """
 
     root: Path | None

@@ -7,10 +7,11 @@ the watch goes on and the screen shows where it is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hitmiss.build import order
 from hitmiss.build.model import Expected, Place
 from hitmiss.errors import UsageError
 from hitmiss.project import context, dockerfile, outline, selection
@@ -68,16 +69,40 @@ def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], pl
             targets = tuple(dict.fromkeys(stage.shown for stage in parsed.stages))
             stage = parsed.stage(options.target)
             target = stage.shown if stage else options.target
-            outlines = outline.steps_of(
-                parsed, options.target, values, platforms, named, build_platform=platform or "linux/amd64"
+            expected = announce(
+                parsed, name, target=options.target, values=values, platforms=platforms, named=named, own=platform
             )
-            expected = tuple(_expected(step, each, name) for each in outlines for step in each.steps)
         except dockerfile.DockerfileError as error:
             error_text, line = str(error), error.line
         except UsageError as error:
             error_text = str(error)
     reach = selection.reach_of(parsed, options.target, values, named, platforms)
     return Definition(contexts, name, text, error_text, line, target, targets, expected, reach)
+
+
+def announce(
+    parsed: dockerfile.Dockerfile,
+    name: str,
+    *,
+    target: str = "",
+    values: Mapping[str, str] | None = None,
+    platforms: Sequence[str] = (),
+    named: Mapping[str, str] | None = None,
+    own: str = "",
+) -> tuple[Expected, ...]:
+    """The steps that BuildKit will show for a target, stages in the order of their dependencies.
+
+    `name` is the Dockerfile's, `own` the builder's platform ("" while it is not known). Raises `UsageError` for an unknown
+    target, `DockerfileError` for what BuildKit refuses.
+    """
+    outlines = outline.steps_of(parsed, target, values, platforms, named, build_platform=own or "linux/amd64")
+    stages: dict[order.StageKey, outline.StageOutline] = {(None, each.platform, each.name): each for each in outlines}
+    needs = {
+        key: {other for other in stages if other[1] == each.platform and other[2] in each.needs}
+        for key, each in stages.items()
+    }
+    keys = order.stages(list(stages), needs, list(stages))
+    return tuple(_expected(step, stages[key], name) for key in keys for step in stages[key].steps)
 
 
 def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str) -> Expected:

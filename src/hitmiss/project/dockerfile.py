@@ -27,7 +27,8 @@ _NO_TRIGGER: Final = frozenset({"FROM", "MAINTAINER", "ONBUILD"})
 class Stage:
     """One FROM (the first of `instructions`) and what follows it.
 
-    `index` counts from 0; `name` is lower-case and "" when there is none; `base` and `platform` are as written; lines count from 1.
+    `index` counts from 0; `name` is lower-case and "" when there is none; `base` and `platform` are as written; lines
+    count from 1.
     """
 
     index: int
@@ -48,8 +49,8 @@ class Stage:
 class Dockerfile:
     """A parsed Dockerfile.
 
-    `escape` is a backslash or a backtick, `directives` the parser directives (name, value), `arguments` the ARG instructions before
-    the first FROM.
+    `escape` is a backslash or a backtick, `directives` the parser directives (name, value), `arguments` the ARG
+    instructions before the first FROM.
     """
 
     text: str

@@ -1,6 +1,7 @@
 """The `--mount` flags of a RUN.
 
-Pure. The rules are those of BuildKit's `instructions` package: comma-separated fields as in CSV, `type=bind` when none is given.
+Pure. The rules are those of BuildKit's `instructions` package: comma-separated fields as in CSV, `type=bind` when
+none is given.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from hitmiss.project.syntax import Instruction
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount, its values as written (variables not filled in). `source_stage` is its `from=`, "" when there is none."""
+    """One mount, its values as written (variables not filled in). `source_stage` is its `from=`, "" when there is none.
+    """
 
     kind: str
     source_stage: str
@@ -23,7 +25,9 @@ class Mount:
 
 
 def mounts_of(instruction: Instruction) -> tuple[Mount, ...]:
-    """The mounts of a RUN in their order. A malformed one comes out as far as it can be read: refusing it is BuildKit's part."""
+    """The mounts of a RUN in their order. A malformed one comes out as far as it can be read: refusing it is BuildKit's
+    part.
+    """
     return tuple(_mount(value) for value in instruction.flag_values("mount"))
 
 

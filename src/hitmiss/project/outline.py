@@ -8,27 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hitmiss.project import platforms as names
 from hitmiss.project.dockerfile import Dockerfile
 from hitmiss.project.mounts import mounts_of
-from hitmiss.project.scope import Scope, Values, global_values, platform_values
-from hitmiss.project.stages import SCRATCH, Command, Graph, State, graph_of
-from hitmiss.project.syntax import Instruction, heredoc_word
+from hitmiss.project.operations import Key, Operation, Pass, Question, full_name
+from hitmiss.project.scope import Scope
+from hitmiss.project.stages import Command
+from hitmiss.project.syntax import heredoc_word
 from hitmiss.project.words import SPACE, WordError
-
-_COUNTED = frozenset({"ADD", "COPY", "RUN", "WORKDIR"})
 
 
 @dataclass(frozen=True, slots=True)
 class StepOutline:
     """One step that BuildKit will show.
 
-    `index` and `of` are BuildKit's own numbers (from 1). `instruction` is the text after the brackets of the stream's name as far as the
-    Dockerfile decides it: variables that come from the base image stay as written, and a FROM lacks the digest that the
-    stream appends. `text` is the line as written (continuations joined), `start` and `end` its lines from 1, both included.
-    `platform` is what the stream prints before the stage ("" unless several platforms are built).
+    `index` and `of` are BuildKit's own numbers (from 1). `instruction` is the text after the brackets of the stream's
+    name as far as the Dockerfile decides it: variables that come from the base image stay as written, and a FROM
+    lacks the digest that the stream appends. `text` is the line as written (continuations joined), `start` and `end`
+    its lines from 1, both included. `platform` is what the stream prints before the stage ("" unless several
+    platforms are built). `names` are the names under which the stream may show the step, likeliest first: steps that
+    are the same work come once, under one of their names. `lines` are the lines (start, end) of those other steps.
     """
 
     stage: str
@@ -40,15 +41,18 @@ class StepOutline:
     end: int
     keyword: str
     platform: str = ""
+    names: tuple[str, ...] = ()
+    lines: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StageOutline:
-    """One stage that the target needs.
+    """One stage that the target needs; it may have no step of its own.
 
-    `name` is the stage's name or `stage-N`. `shown` is what the stream puts between the brackets: the same, or "" where BuildKit leaves
-    the name out (one stage only, and nothing named by a `--from` or `--mount`). `index` is the stage's place in the file from 0,
-    `platform` the platform it is built for ("" unless several are), `needs` the names of the stages it reads directly.
+    `name` is the stage's name or `stage-N`. `shown` is what the stream puts between the brackets: the same, or ""
+    where BuildKit leaves the name out (one stage only, and nothing named by a `--from` or `--mount`). `index` is the
+    stage's place in the file from 0, `platform` the platform it is built for ("" unless several are), `needs` the
+    names of the stages it reads directly.
     """
 
     name: str
@@ -74,92 +78,94 @@ def steps_of(
     """The stages that `target` needs ("" is the last one) in Dockerfile order, which is an order of dependencies.
 
     `contexts` are the named contexts as given (name → value), `triggers` the ONBUILD lines of base images by the name
-    in FROM. With two or more `platforms` there is one outline a stage and platform; a step that two platforms share is listed
-    under the first. Raises `UsageError` for an unknown target, `DockerfileError` for what BuildKit refuses.
+    in FROM. With two or more `platforms` there is one outline a stage and platform; a step that several share is
+    under the first of them. Raises `UsageError` for an unknown target, `DockerfileError` for what BuildKit refuses.
     """
+    question = Question(dockerfile, target, build_args or {}, contexts or {}, triggers or {}, build_platform)
     wanted = tuple(dict.fromkeys(names.shown(platform) for platform in platforms)) or (build_platform,)
     several = len(wanted) > 1
+    keys: dict[object, Key] = {}
+    passes = [Pass(question, platform, keys) for platform in wanted]
+    shared = _shared(passes)
     out: list[StageOutline] = []
-    seen: set[tuple[str, str, int, str]] = set()
-    for platform in wanted:
-        run = _Outliner(dockerfile, target, build_args or {}, contexts or {}, triggers or {}, build_platform, platform)
-        for outline in run.outlines(several):
-            kept = tuple(step for step in outline.steps if (step.platform, step.stage, step.index, step.text) not in seen)
-            seen.update((step.platform, step.stage, step.index, step.text) for step in outline.steps if several)
-            if kept or not outline.steps:
-                out.append(replace(outline, steps=kept))
+    for run in passes:
+        out += _stages(run, shared, several)
     return tuple(out)
 
 
-class _Outliner:
-    def __init__(
-        self,
-        dockerfile: Dockerfile,
-        target: str,
-        build_args: Mapping[str, str],
-        contexts: Mapping[str, str],
-        triggers: Mapping[str, Sequence[str]],
-        build_platform: str,
-        platform: str,
-    ) -> None:
-        self.dockerfile = dockerfile
-        self.platform = platform
-        self.build_args = build_args
-        stage = target or dockerfile.stages[-1].name
-        automatic = platform_values(build_platform, platform, stage, build_args)
-        self.values: Values = global_values(dockerfile.arguments, automatic, build_args, dockerfile.escape)
-        self.graph: Graph = graph_of(dockerfile, target, self.values, contexts, triggers)
-        self.scopes: dict[State, Scope] = {}
-        self.at: dict[State, str] = {}
+def _shared(passes: Sequence[Pass]) -> dict[Key, list[tuple[Pass, Operation]]]:
+    """The operations that run, by key, the one whose name BuildKit shows first.
 
-    def outlines(self, several: bool) -> list[StageOutline]:
-        found: list[StageOutline] = []
-        for state in self.graph.needed:
-            if state.stage and not state.replaced:
-                steps = self.steps(state, several)
-                needs = dict.fromkeys(other.name for other in state.needs() if other.stage and other is not state)
-                shown = "" if self.graph.alone else state.name
-                stage = state.stage
-                platform = self.platform if several else ""
-                found.append(
-                    StageOutline(state.name, shown, stage.index, platform, stage.start, stage.end, steps, tuple(needs))
-                )
-        return found
+    Within a platform the one met last gives the name; between platforms it is a race, the first wins here.
+    """
+    found: dict[Key, list[tuple[Pass, Operation]]] = {}
+    for run in passes:
+        own: dict[Key, list[tuple[Pass, Operation]]] = {}
+        for operation in run.in_order():
+            own.setdefault(operation.key, []).insert(0, (run, operation))
+        for key, group in own.items():
+            found.setdefault(key, []).extend(group)
+    return found
 
-    def scope(self, state: State) -> Scope:
-        if state.base and state.base in self.scopes:
-            return self.scopes[state.base].child()
-        if state.base_name == SCRATCH and state.context is None and state.base is None:
-            return Scope.of_scratch(self.values, self.build_args, self.dockerfile.escape)
-        return Scope(self.values, self.build_args, self.dockerfile.escape)
 
-    def steps(self, state: State, several: bool) -> tuple[StepOutline, ...]:
-        scope = self.scopes[state] = self.scope(state)
-        base = state.base
-        own = names.shown(state.platform) if state.platform else self.platform
-        self.at[state] = self.at.get(base, own) if base else own
-        from_image = base is None and state.base_name != SCRATCH
-        of = from_image + sum(c.triggered or c.instruction.keyword in _COUNTED for c in state.commands)
-        found: list[StepOutline] = []
-
-        def show(instruction: Instruction, name: str, at: str) -> None:
-            number = len(found) + 1
-            text = instruction.original.strip(SPACE)
+def _stages(run: Pass, shared: Mapping[Key, list[tuple[Pass, Operation]]], several: bool) -> list[StageOutline]:
+    found: list[StageOutline] = []
+    for state in run.graph.needed:
+        stage = state.stage
+        if stage is None or state.replaced:
+            continue
+        steps: list[StepOutline] = []
+        for operation in run.operations[state]:
+            group = [each for each in shared.get(operation.key, ()) if each[1].instruction]
+            if operation.index and group and operation is next((o for _, o in group if o.index), None):
+                steps.append(_step(operation, shared[operation.key], several))
+        runs = any(operation.key in shared for operation in run.operations[state])
+        if steps or not (runs or run.operations[state]):
+            needs = dict.fromkeys(other.name for other in state.needs() if other.stage and other is not state)
             found.append(
-                StepOutline(
-                    state.name, number, of, name, text, instruction.start, instruction.end, instruction.keyword,
-                    at if several else "",
+                StageOutline(
+                    state.name, "" if run.graph.alone else state.name, stage.index, run.platform if several else "",
+                    stage.start, stage.end, tuple(steps), tuple(needs),
                 )
             )  # fmt: skip
+    return found
 
-        if from_image and state.context is None and state.stage:
-            show(state.stage.instructions[0], f"FROM {_image(state.base_name)}", self.at[state])
-        for command in state.commands:
-            scope.enter(command.instruction)
-            keyword = command.instruction.keyword
-            if keyword in _COUNTED and not (keyword == "WORKDIR" and scope.workdir == "/"):
-                show(command.instruction, _name(command, scope), self.at[state] + _crossing(self.at[state], scope))
-        return tuple(found)
+
+def _step(operation: Operation, group: Sequence[tuple[Pass, Operation]], several: bool) -> StepOutline:
+    instruction = operation.instruction
+    assert instruction is not None
+    titles = dict.fromkeys(_title(run, each, several) for run, each in group)
+    others = dict.fromkeys((each.instruction.start, each.instruction.end) for _, each in group if each.instruction)
+    others.pop((instruction.start, instruction.end), None)
+    return StepOutline(
+        operation.state.name, operation.index, operation.of, _text(operation), instruction.original.strip(SPACE),
+        instruction.start, instruction.end, instruction.keyword, _platform(operation) if several else "",
+        tuple(titles), tuple(others),
+    )  # fmt: skip
+
+
+def _title(run: Pass, operation: Operation, several: bool) -> str:
+    """A step's whole name in the stream."""
+    if not operation.index:
+        return _text(operation)
+    width = len(str(operation.of))
+    place = (
+        _platform(operation) if several else "",
+        "" if run.graph.alone else operation.state.name,
+        f"{operation.index:{width}}/{operation.of}",
+    )
+    return f"[{' '.join(filter(None, place))}] {_text(operation)}"
+
+
+def _text(operation: Operation) -> str:
+    if operation.command and operation.scope:
+        return _name(operation.command, operation.scope)
+    return f"FROM {full_name(operation.state.base_name)}"
+
+
+def _platform(operation: Operation) -> str:
+    scope = operation.scope
+    return operation.platform + (_crossing(operation.platform, scope) if scope else "")
 
 
 def _name(command: Command, scope: Scope) -> str:
@@ -180,17 +186,6 @@ def _name(command: Command, scope: Scope) -> str:
 def _summary(content: str) -> str:
     lines = content.strip(SPACE).replace("\r\n", "\n").split("\n")
     return lines[0] + ("..." if len(lines) > 1 else "")
-
-
-def _image(name: str) -> str:
-    """An image's full name, as BuildKit prints it (without the digest)."""
-    name, at, digest = name.partition("@")
-    first, slash, _ = name.partition("/")
-    if not slash or not (set(first) & {".", ":"} or first == "localhost" or first != first.lower()):
-        name = "docker.io/" + (name if slash else f"library/{name}")
-    if not at and ":" not in name.rpartition("/")[2]:
-        name += ":latest"
-    return name + at + digest
 
 
 def _crossing(base: str, scope: Scope) -> str:

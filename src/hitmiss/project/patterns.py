@@ -1,8 +1,9 @@
 """File name patterns as Go's programs read them: `path.Match` and moby's `patternmatcher`.
 
-Pure. Both differ from Python's `fnmatch` and from .gitignore, and from each other: `path.Match` (sources of COPY and ADD) knows no `**`, and
-`patternmatcher` (.dockerignore, --exclude, --parents) is a list of rules in which later ones win. The rules were read
-in moby/patternmatcher and Go's standard library; `tests/engine/test_ignore.py` holds them against an engine.
+Pure. Both differ from Python's `fnmatch` and from .gitignore, and from each other: `path.Match` (sources of COPY and
+ADD) knows no `**`, and `patternmatcher` (.dockerignore, --exclude, --parents) is a list of rules in which later ones
+win. The rules were read in moby/patternmatcher and Go's standard library; `tests/engine/test_ignore.py` holds them
+against an engine.
 """
 
 from __future__ import annotations
@@ -259,8 +260,8 @@ Flags = tuple[bool, ...]
 class Matcher:
     """A `patternmatcher` list: the last rule that matches a path, or a folder above it, decides.
 
-    Like BuildKit it walks down from the top and remembers, folder by folder, which rules hold; that is not quite the same as
-    asking for a path alone.
+    Like BuildKit it walks down from the top and remembers, folder by folder, which rules hold; that is not quite the
+    same as asking for a path alone.
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
@@ -283,7 +284,9 @@ class Matcher:
         return bool(self._exceptions)
 
     def enter(self, path: str, above: Flags | None = None) -> tuple[bool, Flags]:
-        """Whether `path` is matched, and which rules hold for it, given those of its folder (None: `path` is at the top)."""
+        """Whether `path` is matched, and which rules hold for it, given those of its folder (None: `path` is at the
+        top).
+        """
         above = above if above is not None else self._none
         if above is self._none and not any(matches(path) for matches in self._inclusions):
             return False, self._none
@@ -297,7 +300,9 @@ class Matcher:
         return matched, tuple(flags)
 
     def closed(self, folder: str) -> bool:
-        """Whether no exception can hold for something in `folder`, which is itself matched: BuildKit does not look into it."""
+        """Whether no exception can hold for something in `folder`, which is itself matched: BuildKit does not look into
+        it.
+        """
         if self._prefixes is None:
             return False
         return not any(prefix.startswith(folder + "/") for prefix in self._prefixes)

@@ -1,16 +1,16 @@
 """What the words of a stage can refer to: its ARGs and ENVs, its working folder, and how sure that is.
 
-Pure. The rules are those of BuildKit's `dockerfile2llb`. What only the base image knows (its ENV, its WORKDIR) is not known here;
-a word that depends on it is *undecided*, and the callers say what they make of that.
+Pure. The rules are those of BuildKit's `dockerfile2llb`. What only the base image knows (its ENV, its WORKDIR) is not
+known here; a word that depends on it is *undecided*, and the callers say what they make of that.
 """
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from hitmiss.project.patterns import clean
 from hitmiss.project.platforms import parts
 from hitmiss.project.syntax import DockerfileError, Instruction
 from hitmiss.project.words import WordError, expand
@@ -33,7 +33,8 @@ class Word:
 def fill(word: str, values: Mapping[str, str | None], *, complete: bool, escape: str, raw: bool = False) -> Word:
     """Expand `word`; `complete` says that a name missing from `values` is truly unset.
 
-    `raw` is how BuildKit fills in the names of RUN steps: quotes stay, unset variables stay as written. Raises `WordError`.
+    `raw` is how BuildKit fills in the names of RUN steps: quotes stay, unset variables stay as written. Raises
+    `WordError`.
     """
     found = expand(word, values.get, escape=escape, raw_quotes=raw, skip_unset=raw)
     unsure = {name for name in found.unset if name in values} if complete else found.unset
@@ -82,7 +83,8 @@ class Scope:
     """The variables and the working folder at one point of a stage.
 
     `env` is what a RUN sees, `lasting` the part of it that a stage built on this one starts with anew (ENV, not ARG);
-    `complete` is true where a name missing from `env` is truly unset (the base is scratch); `workdir` is None where the base image decides it.
+    `complete` is true where a name missing from `env` is truly unset (the base is scratch); `workdir` is None where
+    the base image decides it; `user` and `shell` are None until an instruction sets them.
     """
 
     globals: Mapping[str, str | None]
@@ -90,6 +92,8 @@ class Scope:
     escape: str
     complete: bool = False
     workdir: str | None = None
+    user: str | None = None
+    shell: tuple[str, ...] | None = None
     env: Values = field(default_factory=dict)
     lasting: Values = field(default_factory=dict)
 
@@ -97,14 +101,15 @@ class Scope:
     def of_scratch(cls, globals_: Mapping[str, str | None], build_args: Mapping[str, str], escape: str) -> Scope:
         """The scope at the start of a `FROM scratch`."""
         start: Values = {"PATH": DEFAULT_PATH}
-        return cls(globals_, build_args, escape, True, "/", dict(start), start)
+        return cls(globals_, build_args, escape, True, "/", env=dict(start), lasting=start)
 
     def child(self) -> Scope:
         """The scope at the start of a stage that is built on this one."""
-        env = self.env | self.lasting
-        return Scope(
-            self.globals, self.build_args, self.escape, self.complete, self.workdir, env, dict(self.lasting)
-        )
+        return replace(self, env=self.env | self.lasting, lasting=dict(self.lasting))
+
+    def frozen(self) -> Scope:
+        """A copy that stays as it is."""
+        return replace(self, env=dict(self.env), lasting=dict(self.lasting))
 
     def fill(self, word: str, *, raw: bool = False, extra: Mapping[str, str] | None = None) -> Word:
         """Expand a word of this stage (see `fill`); `extra` overlays the variables. Raises `WordError`."""
@@ -121,6 +126,10 @@ class Scope:
             case "WORKDIR":
                 word = self._word(" ".join(instruction.args), instruction)
                 self.workdir = joined(self.workdir, word.text) if word.decided else None
+            case "USER":
+                self.user = self._word(" ".join(instruction.args), instruction).text
+            case "SHELL":
+                self.shell = instruction.args
 
     def _set_env(self, instruction: Instruction) -> None:
         # All values of one ENV are filled in before any of them is set.
@@ -147,14 +156,10 @@ class Scope:
 
 
 def joined(workdir: str | None, path: str) -> str | None:
-    """A path against the working folder, cleaned; None where the folder is not known and counts."""
+    """A path against the working folder; None where that is not known and counts. An absolute path stays as it is."""
     if path.startswith("/"):
-        return _clean(path)
-    return None if workdir is None else _clean(posixpath.join(workdir, path))
-
-
-def _clean(path: str) -> str:
-    return "/" + posixpath.normpath(path).lstrip("/").removeprefix(".")
+        return path
+    return None if workdir is None else clean(f"{workdir}/{path}")
 
 
 def _filled(text: str, values: Values, instruction: Instruction, *, complete: bool, escape: str) -> Word:

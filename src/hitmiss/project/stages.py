@@ -1,7 +1,7 @@
 """How the stages of a Dockerfile hang together: bases, `--from`, mounts, named contexts, ONBUILD.
 
-Pure. The rules are those of BuildKit's `dockerfile2llb` (`buildDispatchStates`, `buildStageDependencyGraph`), quirks included, because step numbers
-and stage names of the stream come from them.
+Pure. The rules are those of BuildKit's `dockerfile2llb` (`buildDispatchStates`, `buildStageDependencyGraph`), quirks
+included, because step numbers and stage names of the stream come from them.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Command:
 class State:
     """A stage, or (when `stage` is None) an image or context that only a `--from` names.
 
-    `base_name` is the filled-in base, `base` the stage it means (None: an image, a context or scratch), `context` the named context
-    that stands in for the stage or for its base.
+    `base_name` is the filled-in base, `base` the stage it means (None: an image, a context or scratch), `context` the
+    named context that stands in for the stage or for its base.
     """
 
     stage: Stage | None
@@ -55,6 +55,10 @@ class State:
     def name(self) -> str:
         """The stage's name or `stage-N`; the base's name for what is no stage."""
         return self.stage.shown if self.stage else self.base_name
+
+    def commands_with_output(self) -> bool:
+        """Whether the stage changes the files that it starts with."""
+        return any(command.instruction.keyword in ("ADD", "COPY", "RUN", "WORKDIR") for command in self.commands)
 
     def needs(self) -> Iterator[State]:
         """What this stage is built on or reads from directly."""
@@ -82,7 +86,8 @@ def graph_of(
     contexts: Mapping[str, str],
     triggers: Mapping[str, Sequence[str]],
 ) -> Graph:
-    """Tie the stages together; `values` are what FROM lines may use, `triggers` the ONBUILD lines of base images by name.
+    """Tie the stages together; `values` are what FROM lines may use, `triggers` the ONBUILD lines of base images by
+    name.
 
     Raises `DockerfileError` for what BuildKit refuses here, `UsageError` for an unknown target.
     """

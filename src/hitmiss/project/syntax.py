@@ -1,8 +1,8 @@
 """A Dockerfile's text as instructions with their lines: the grammar, read the way BuildKit's own parser reads it.
 
-Pure: text in, values out. BuildKit's parser is the judge: `tests/unit/test_dockerfile.py` holds this one against it (the `dockerfile` library, which is
-that parser) on written and generated texts. It is not used at run time because it has no wheel for Linux on arm64 and its errors
-name no line.
+Pure: text in, values out. BuildKit's parser is the judge: `tests/unit/test_dockerfile.py` holds this one against it
+(the `dockerfile` library, which is that parser) on written and generated texts. It is not used at run time because it
+has no wheel for Linux on arm64 and its errors name no line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _WITH_HEREDOCS: Final = frozenset({"ADD", "COPY", "RUN"})
 class DockerfileError(UsageError):
     """A Dockerfile that BuildKit would not take.
 
-    `line` is the first line of the instruction at fault, from 1 (0 when no line is at fault); `reason` is BuildKit's sentence.
+    `line` is the first line of the instruction at fault, from 1 (0 when no line is at fault); `reason` is BuildKit's
+    sentence.
     """
 
     def __init__(self, reason: str, line: int = 0) -> None:
@@ -60,9 +61,9 @@ class Heredoc:
 class Instruction:
     """One instruction; `start` and `end` are lines from 1, both included, bodies of heredocs too.
 
-    `keyword` is in capitals, `original` the logical line (continuations joined, comments out), `flags` the `--x[=y]` words,
-    `args` the rest as BuildKit's parser splits it (ENV and LABEL: key, value, key, value…; HEALTHCHECK: type, command).
-    `trigger` is the instruction inside an ONBUILD.
+    `keyword` is in capitals, `original` the logical line (continuations joined, comments out), `flags` the `--x[=y]`
+    words, `args` the rest as BuildKit's parser splits it (ENV and LABEL: key, value, key, value…; HEALTHCHECK: type,
+    command). `trigger` is the instruction inside an ONBUILD.
     """
 
     keyword: str
@@ -87,7 +88,8 @@ class Instruction:
 
 
 def read(text: str) -> tuple[str, tuple[tuple[str, str], ...], tuple[Instruction, ...]]:
-    """The escape character, the directives (`syntax`, `escape`, `check` with their values) and the instructions of `text`.
+    """The escape character, the directives (`syntax`, `escape`, `check` with their values) and the instructions of
+    `text`.
 
     Raises `DockerfileError` where BuildKit's parser would fail.
     """
@@ -210,7 +212,7 @@ class _Parser:
                 listed = _json_list(rest)
                 return ((rest,) if listed is None else listed), listed is not None, None
             case "HEALTHCHECK":
-                kind, _, command = _partition_space(rest)
+                kind, command = _partition_space(rest)
                 listed = _json_list(command) if command else None
                 words = listed if listed is not None else ((command,) if command else ())
                 return (kind, *words), listed is not None, None
@@ -262,9 +264,21 @@ def _partition_blanks(text: str) -> tuple[str, str, str]:
     return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")
 
 
-def _partition_space(text: str) -> tuple[str, str, str]:
-    at = next((i for i, char in enumerate(text) if char in SPACE), len(text))
-    return text[:at], "", text[at:].lstrip(SPACE)
+def _partition_space(text: str) -> tuple[str, str]:
+    """The first word and what follows; BuildKit looks for the space byte by byte here too."""
+    octets = _octets(text)
+    at = next((i for i, char in enumerate(octets) if char in SPACE), len(octets))
+    after = next((i for i in range(at, len(octets)) if octets[i] not in SPACE), len(octets))
+    return _text(octets[:at]), _text(octets[after:])
+
+
+def _octets(text: str) -> str:
+    """`text` with one character for each byte of its UTF-8."""
+    return text.encode(errors="surrogateescape").decode("latin-1")
+
+
+def _text(octets: str) -> str:
+    return octets.encode("latin-1").decode(errors="surrogateescape")
 
 
 def _builder_flags(line: str, escape: str) -> tuple[tuple[str, ...], str]:
@@ -272,7 +286,7 @@ def _builder_flags(line: str, escape: str) -> tuple[tuple[str, ...], str]:
 
     BuildKit reads them byte by byte, so a letter outside ASCII comes out as several; this does the same.
     """
-    octets = line.encode(errors="surrogateescape").decode("latin-1")
+    octets = _octets(line)
     flags: list[str] = []
     at = 0
     while True:
@@ -287,7 +301,7 @@ def _builder_flags(line: str, escape: str) -> tuple[tuple[str, ...], str]:
         if word or quoted:
             flags.append(word)
         at = end
-    return tuple(flags), octets[at:].encode("latin-1").decode(errors="surrogateescape")
+    return tuple(flags), _text(octets[at:])
 
 
 def _flag_word(octets: str, at: int, escape: str) -> tuple[str, int, bool]:
@@ -326,7 +340,8 @@ def _shell_words(rest: str, escape: str) -> list[str]:
                 words.append("".join(word))
                 word.clear()
         elif char == escape and quote != "'":
-            word.append(rest[at : at + 2] if at + 1 < len(rest) else "")
+            if at + 1 < len(rest):
+                word.append(rest[at : at + 2])
             at += 1
         else:
             if char == quote:

@@ -1,6 +1,7 @@
 """The part of a folder that BuildKit will see, as paths with stamps, and how it differs from what was there before.
 
-It reads folders and nothing else: no process, no screen, no database. Links are never followed, as BuildKit does not follow them.
+It reads folders and nothing else: no process, no screen, no database. Links are never followed, as BuildKit does not
+follow them.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ ADDED: Final = "added"
 MODIFIED: Final = "modified"
 DELETED: Final = "deleted"
 
-Difference = tuple[str, str]
-"""One of the three words above, and the path it holds for."""
+Difference = tuple[str, str, bool]
+"""One of the three words above, the path it holds for, and whether that is (or was) a folder."""
 
 Listing = list[tuple[str, "os.DirEntry[str]", bool]]
 """A folder's visible entries: path, entry, whether it is a folder."""
@@ -43,7 +44,8 @@ class Tree:
         self.rules = rules
         self.entries: dict[str, Stamp] = {}
         self.folders: dict[str, set[str]] = {}
-        """Every folder that was looked into, with what it holds: visible entries, and ignored folders with exceptions."""
+        """Every folder that was looked into, with what it holds: visible entries, and ignored folders with exceptions.
+        """
         self.unreadable: set[str] = set()
         self.inode: tuple[int, int] | None = None
         """Device and inode of the root when it was last read; None when it was not there."""
@@ -86,8 +88,8 @@ class Tree:
                 now = self.entries[path] = _folder_stamp(status) if is_folder else _stamp(status)
                 known = before.pop(path, None)
                 if known != now:
-                    found.append((MODIFIED if known else ADDED, path))
-        return [*((DELETED, path) for path in before), *found]
+                    found.append((MODIFIED if known else ADDED, path, is_folder))
+        return [*(_lost(path, stamp) for path, stamp in before.items()), *found]
 
     def refresh(self, path: str) -> list[Difference]:
         """Look at one path again (a file, a folder, or gone) and say what differs; for a new folder, all in it."""
@@ -100,10 +102,10 @@ class Tree:
             status = os.lstat(f"{self.root}/{path}")
         except OSError:
             held.discard(path)
-            return [(DELETED, gone) for gone, _ in self._removed(path)]
+            return [_lost(gone, stamp) for gone, stamp in self._removed(path)]
         ignored, _ = self.rules.enter(path, self.rules.folder(parent)) if not self.rules.empty else (False, ())
         if not stat.S_ISDIR(status.st_mode):
-            gone = [(DELETED, lost) for lost, _ in self._taken_out(path)]
+            gone = [_lost(lost, stamp) for lost, stamp in self._taken_out(path)]
             return gone + ([] if ignored else self._compared(path, _stamp(status), held))
         if ignored and self.rules.closed(path):
             return []
@@ -118,7 +120,7 @@ class Tree:
         own: list[Difference] = []
         if not ignored and before != now:
             self.entries[path] = now
-            own = [(MODIFIED if before else ADDED, path)]
+            own = [(MODIFIED if before else ADDED, path, True)]
         return own + self.scan(path)
 
     def _first_unknown(self, path: str) -> str:
@@ -135,10 +137,10 @@ class Tree:
         self.entries[path] = now
         held.add(path)
         if before is None:
-            return [(ADDED, path)]
+            return [(ADDED, path, False)]
         # Equal stamps say "unchanged" only when the last write is older than the clock's grain.
         fresh = max(now[2], now[3]) > time.time_ns() - _COARSE_NS
-        return [(MODIFIED, path)] if before != now or fresh else []
+        return [(MODIFIED, path, False)] if before != now or fresh else []
 
     def _removed(self, path: str) -> Iterator[tuple[str, Stamp]]:
         """Forget `path` and all in it; the entries that were visible."""
@@ -198,6 +200,10 @@ def _folders(root: str, rules: IgnoreRules, under: str) -> Iterator[tuple[str, L
                 yield folder, None, visible
             continue
         yield folder, listing, visible
+
+
+def _lost(path: str, stamp: Stamp) -> Difference:
+    return DELETED, path, stat.S_ISDIR(stamp[0])
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -1,7 +1,7 @@
 """Quotes, escapes and `$variables` in a Dockerfile's words, by BuildKit's rules.
 
-Pure: text in, text out. The rules are those of BuildKit's `frontend/dockerfile/shell` package (read, not copied), which differ from
-a shell's in places: `${x#pattern}` and `${x/a/b}` work, command substitution does not.
+Pure: text in, text out. The rules are those of BuildKit's `frontend/dockerfile/shell` package (read, not copied),
+which differ from a shell's in places: `${x#pattern}` and `${x/a/b}` work, command substitution does not.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def expand(
 ) -> Expanded:
     """Fill the variables of `word` in and take its quotes off.
 
-    `raw_quotes` and `raw_escapes` keep quotes and escapes, `skip_quotes` gives quotes no meaning, `skip_unset` leaves unset variables as
-    written. Raises `WordError`.
+    `raw_quotes` and `raw_escapes` keep quotes and escapes, `skip_quotes` gives quotes no meaning, `skip_unset` leaves
+    unset variables as written. Raises `WordError`.
     """
     reader = _Reader(word.removeprefix("\ufeff"), lookup, escape, raw_quotes, raw_escapes, skip_quotes, skip_unset)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -11,8 +12,9 @@ from rich.text import Text
 
 from hitmiss.doctor import Finding, Health
 from hitmiss.errors import BUILT, NO_ENGINE
+from hitmiss.symbols import plain
 
-_SHAPES = {Health.OK: ("●", "green"), Health.WARN: ("▲", "yellow"), Health.BAD: ("◆", "red")}
+_SHAPES = {Health.OK: ("●", "green"), Health.WARN: ("▲", "yellow"), Health.BAD: ("✖", "red")}
 _NEEDED = frozenset({"engine", "permission", "buildx", "builder"})
 """Without these nothing can be built."""
 
@@ -27,9 +29,15 @@ def print_findings(findings: Sequence[Finding], console: Console) -> int:
         console.print(_table(findings))
     else:
         for finding in findings:
-            mend = f"  → {finding.mend}" if finding.mend else ""
-            line = f"{finding.health:<4}  {finding.name:<10}  {finding.what}{mend}"
-            console.print(Text(_printable(line)), soft_wrap=True)
+            mend = f"  → {plain(finding.mend)}" if finding.mend else ""
+            line = f"{finding.health:<4}  {finding.name:<10}  {plain(finding.what)}{mend}"
+            console.print(Text(line), soft_wrap=True)
+    return exit_code(findings)
+
+
+def print_json(findings: Sequence[Finding]) -> int:
+    """Print the findings as one line of JSON, and nothing else, on standard output; gives the exit code."""
+    sys.stdout.write(findings_json(findings).decode() + "\n")
     return exit_code(findings)
 
 
@@ -53,13 +61,8 @@ def _table(findings: Sequence[Finding]) -> Table:
     table.add_column(overflow="fold")
     for finding in findings:
         shape, colour = _SHAPES[finding.health]
-        what = Text(_printable(finding.what))
+        what = Text(plain(finding.what))
         if finding.mend:
-            what.append(f"\n→ {_printable(finding.mend)}", style="cyan")
+            what.append(f"\n→ {plain(finding.mend)}", style="cyan")
         table.add_row(Text(f"{shape} {finding.health:<4}", style=colour), Text(finding.name), what)
     return table
-
-
-def _printable(text: str) -> str:
-    """The text without control characters: some of it comes from the environment and the engine."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -55,7 +55,7 @@ def plain_line(text: str) -> str:
 def line(step: Step) -> str:
     """One step as a plain line, for a log: `miss  final 2/3  RUN make  3.2 s`."""
     where = f"{step.platform + ' ' if step.platform else ''}{step.stage} {step.index}/{step.of}"
-    parts = [f"{step.verdict.value:<8}", where, plain(step.instruction), _time(step)]
+    parts = [f"{step.verdict.value:<8}", plain(where), plain(step.instruction), _time(step)]
     return "  ".join(part for part in parts if part)
 
 

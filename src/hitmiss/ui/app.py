@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, TabbedContent, TabPane
+from textual.widgets import Footer
 
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Status, Step, Verdict
@@ -31,6 +31,7 @@ from hitmiss.ui.editor import edit
 from hitmiss.ui.widgets.dockerfile_view import DockerfileView, LineMark
 from hitmiss.ui.widgets.log_view import FROM_CACHE, LogView
 from hitmiss.ui.widgets.marks import line_marks
+from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.status import Header, Progress, Summary
 from hitmiss.ui.widgets.step_tree import Row, StepTree
 
@@ -94,11 +95,9 @@ class HitmissApp(App[int]):
         with Horizontal(id="body"):
             with Container(id="steps-frame"):
                 yield StepTree(id="steps")
-            with TabbedContent(id="panels", initial="tab-log"):
-                with TabPane("Log", id="tab-log"):
-                    yield LogView(id="log")
-                with TabPane("Dockerfile", id="tab-dockerfile"):
-                    yield DockerfileView(id="dockerfile")
+            with Panels(id="panels", initial="log"):
+                yield LogView(id="log")
+                yield DockerfileView(id="dockerfile")
         yield Footer(show_command_palette=False, compact=False)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -114,12 +113,14 @@ class HitmissApp(App[int]):
         self._draw()
         self.call_after_refresh(self._begin)
 
-    @work(exit_on_error=False)
-    async def _begin(self) -> None:
+    def _begin(self) -> None:
         """The session starts after the first frame is on the screen."""
         if self._leaving is not None:
             self.exit(self._leaving)
-            return
+        else:
+            self.run_worker(self._run_subject())
+
+    async def _run_subject(self) -> None:
         self._subject.on_change = self._wanted
         try:
             await self._subject.run()
@@ -147,7 +148,7 @@ class HitmissApp(App[int]):
     def _wanted(self) -> None:
         """Something changed: draw soon, but not more often than the eye can follow."""
         if self._pending is None and self.is_running:
-            wait = max(0.0, self._drawn + _FRAME_S - time.monotonic())
+            wait = max(0.001, self._drawn + _FRAME_S - time.monotonic())  # a Textual timer of 0 s never rings
             self._pending = self.set_timer(wait, self._draw)
 
     def _draw(self) -> None:
@@ -174,8 +175,8 @@ class HitmissApp(App[int]):
         return self.screen_stack[0].query_one(StepTree)
 
     @property
-    def _panels(self) -> TabbedContent:
-        return self.screen_stack[0].query_one(TabbedContent)
+    def _panels(self) -> Panels:
+        return self.screen_stack[0].query_one(Panels)
 
     def _follow(self, build: Build) -> None:
         """Until the user looks elsewhere, look at what runs; at the end at what failed, or at the first miss."""
@@ -183,7 +184,7 @@ class HitmissApp(App[int]):
         if failed and self._failed_shown != build.number:
             self._failed_shown = build.number
             self._tree.select(failed.id)
-            self._panels.active = "tab-log"
+            self._panels.current = "log"
             return
         if self._user_chose or failed:
             return
@@ -225,7 +226,7 @@ class HitmissApp(App[int]):
         if event.by_user:
             self._user_chose = True
         self._draw_log()
-        if event.row.step and event.row.step.place and self._panels.active == "tab-dockerfile":
+        if event.row.step and event.row.step.place and self._panels.current == "dockerfile":
             self.query_one(DockerfileView).go_to(event.row.step.place.line)
 
     def on_step_tree_chosen(self, event: StepTree.Chosen) -> None:
@@ -317,11 +318,11 @@ class HitmissApp(App[int]):
         self.notify(command, title="Copied", timeout=5, markup=False)
 
     def _act_log(self) -> None:
-        self._panels.active = "tab-log"
+        self._panels.current = "log"
         self.query_one(LogView).focus_lines()
 
     def _act_dockerfile(self) -> None:
-        self._panels.active = "tab-dockerfile"
+        self._panels.current = "dockerfile"
         view = self.query_one(DockerfileView)
         row = self._row
         if row and row.step and row.step.place:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rich.cells import cell_len, get_character_cell_size
 
-# One column for each of these, whatever stands beside them.
-_is_uniform = re.compile(
-    "[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u2190-\u21ff\u2500-\u25fc\u2800-\u28ff]*"
-).fullmatch
+# All characters but those that take one column, whatever stands beside them.
+_uneven = re.compile(
+    "[^ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u2190-\u21ff\u2500-\u25fc\u2800-\u28ff]"
+)
 
 _VISIBLE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-_VISIBLE |= dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+_UNSEEN = [0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+# Lone surrogates stand for bytes that were not UTF-8; no terminal can be sent one.
+_VISIBLE |= dict.fromkeys([*_UNSEEN, *range(0xD800, 0xE000)], 0xFFFD)
 
 
 def visible(text: str) -> str:
@@ -27,7 +30,12 @@ def visible(text: str) -> str:
 
 def is_uniform(text: str) -> bool:
     """Whether every character takes one column."""
-    return text.isascii() or _is_uniform(text) is not None
+    return text.isascii() or _uneven.search(text) is None
+
+
+def width_at_most(text: str) -> int:
+    """A bound for the columns of a text, in a fraction of the time that `width_of` takes."""
+    return len(text) if text.isascii() else len(text) + len(_uneven.findall(text))
 
 
 def width_of(text: str) -> int:
@@ -39,6 +47,11 @@ def part_starts(text: str, width: int) -> Sequence[int]:
     """Where the rows of a wrapped line begin: as many characters a row as fit."""
     if is_uniform(text):
         return range(0, max(1, len(text)), width)
+    return _uneven_starts(text, width)
+
+
+@lru_cache(maxsize=64)
+def _uneven_starts(text: str, width: int) -> Sequence[int]:
     starts, room = [0], width
     for index, character in enumerate(text):
         size = get_character_cell_size(character)
@@ -99,16 +112,15 @@ class Layout:
         keep = number - self.first
         self._count = keep + len(texts)
         if not self.width:
-            self.widest = max(self.widest, max(map(width_of, texts), default=0))
+            for text in texts:
+                if width_at_most(text) > self.widest:
+                    self.widest = max(self.widest, width_of(text))
             return
         width = self.width
         del self._ends[keep:]
         end = self._ends[-1] if self._ends else self._gone
         for text in texts:
-            if len(text) <= width and text.isascii():
-                end += 1
-            else:
-                end += len(part_starts(text, width))
+            end += 1 if width_at_most(text) <= width else len(part_starts(text, width))
             self._ends.append(end)
 
     def drop_before(self, number: int) -> int:

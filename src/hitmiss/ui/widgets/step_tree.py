@@ -23,7 +23,7 @@ from hitmiss.symbols import SYMBOLS, plain, seconds
 
 INTERNAL_STAGE = Stage("buildkit", "BuildKit's own work", None, ())
 _WORD_WIDTH = max(len(symbol.word) for symbol in SYMBOLS.values())
-_TIME_WIDTH = 13
+_SHORTEST_TIME = 7
 
 
 class Row(NamedTuple):
@@ -101,6 +101,7 @@ class StepTree(ScrollView, can_focus=True):
         self._now = 0.0
         self._rows: list[Row] = []
         self._folded: set[str] = {INTERNAL_STAGE.id}
+        self._time_width = _SHORTEST_TIME
         self._selected_id = ""
         self._strips: dict[str, tuple[object, tuple[object, ...], Strip]] = {}
         self._styles: dict[str, Style] = {}
@@ -111,6 +112,7 @@ class StepTree(ScrollView, can_focus=True):
         self._build, self._now = build, now
         if not same_tree:
             self._lay_out()
+        self._measure()
         self.refresh()
 
     @property
@@ -128,6 +130,13 @@ class StepTree(ScrollView, can_focus=True):
             if row.step and row.step.id == step_id:
                 self._go(index, by_user=False)
                 return
+
+    def _measure(self) -> None:
+        """The time column is as wide as the widest time, so that instructions get all the room there is."""
+        widest = max((len(self._time(row.step)) for row in self._rows if row.step), default=0)
+        if not _SHORTEST_TIME <= widest <= self._time_width or widest < self._time_width - 4:
+            self._time_width = max(widest, _SHORTEST_TIME)
+            self._strips.clear()
 
     def _lay_out(self) -> None:
         """Which lines there are now; keeps the cursor on the step it was on."""
@@ -205,14 +214,15 @@ class StepTree(ScrollView, can_focus=True):
         symbol = SYMBOLS[step.verdict]
         colour, dim = self._style(symbol.colour), self._style("dim")
         time = self._time(step)
-        time_width = max(_TIME_WIDTH, len(time)) if width >= 44 else max(7, len(time))
         columns: list[tuple[str, Style]] = []
         if width >= 56:
             line = str(step.place.line) if step.place else ""
             columns.append((f"{line:>4}  ", dim))
         if width >= 36:
             columns.append((f"{symbol.word:<{_WORD_WIDTH}}", colour))
-        columns.append((f"{time:>{time_width}} ", self._style("running") if step.verdict is Verdict.RUNNING else dim))
+        columns.append(
+            (f"{time:>{self._time_width}} ", self._style("running") if step.verdict is Verdict.RUNNING else dim)
+        )
         room = max(4, width - 5 - sum(cell_len(text) for text, _ in columns))
         keyword, _, rest = plain(step.instruction).partition(" ")
         loud = step.verdict in (Verdict.MISS, Verdict.RUNNING, Verdict.FAILED)

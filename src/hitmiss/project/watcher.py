@@ -1,0 +1,345 @@
+"""The thread behind `watch.py`: events in, looks at the disk, changes out.
+
+It watches folders through watchfiles and reads them; it starts no process and knows no screen and no event loop.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hitmiss.errors import UsageError
+from hitmiss.project.context import Contexts
+from hitmiss.project.ignore import NOTHING_IGNORED, IgnoreRules
+from hitmiss.project.tree import Difference, Tree
+from hitmiss.project.watch import Change, Kind
+
+if TYPE_CHECKING:
+    from watchfiles._rust_notify import RustNotify
+
+STEP_MS: Final = 5
+"""How often watchfiles looks for new events; it returns when one look brings no more than the one before."""
+BURST_MS: Final = 30
+"""In an unending burst, changes are told about this often."""
+WAKE_MS: Final = 250
+"""How often the thread looks whether it should stop and whether the roots are still there."""
+POLL_S: Final = 0.3
+"""Shortest pause between two looks at all files where there are no events."""
+POLL_SHARE: Final = 25
+"""Such a pause is at least this many times as long as the look took: 4 % of a core."""
+LISTEN_S: Final = 0.1
+"""Shortest time between two settings of the watches in a burst of new folders."""
+LISTEN_SHARE: Final = 10
+"""That time is at least this many times as long as setting them took."""
+MOST_ERRORS: Final = 20
+"""Errors of the notifier within a second, after which there is no more use in it."""
+
+
+class Watcher:
+    """The work of `watch`, in a thread of its own: `run` returns after `stopping` is set."""
+
+    def __init__(
+        self,
+        contexts: Contexts,
+        emit: Callable[[frozenset[Change]], None],
+        notice: Callable[[str], None],
+        *,
+        force_polling: bool = False,
+        recursive: bool = sys.platform != "linux",
+    ) -> None:
+        """`emit` and `notice` are called in the thread; `recursive` watches whole trees instead of single folders."""
+        self.contexts = contexts
+        self.emit = emit
+        self.notice = notice
+        self.polling = force_polling
+        # inotify costs one watch a folder and watchfiles follows links, so there only the visible folders are named,
+        # each for itself. Elsewhere one watch covers a whole tree at no cost.
+        self.recursive = recursive
+        self.stopping = threading.Event()
+        self.told: set[str] = set()
+        self.trees = {name: Tree(path.as_posix(), NOTHING_IGNORED) for name, path in contexts.folders()}
+        self.definitions: dict[str, list[tuple[str, str]]] = {}
+        self.own: set[tuple[str, str]] = set()
+        for context, path in contexts.definitions():
+            shown = self._shown(context, path)
+            self.own.add((context, shown))
+            for place in {path.as_posix(), Path(os.path.realpath(path)).as_posix()}:
+                self.definitions.setdefault(place, []).append((context, shown))
+        self.stamps: dict[str, tuple[int, ...] | None] = {}
+        self.prefixes: tuple[tuple[str, str], ...] = ()
+        self.notifier: RustNotify | None = None
+        self.watched: frozenset[str] = frozenset()
+        self.fresh: frozenset[str] = frozenset()
+        self.next_listening = 0.0
+        self.blind: tuple[tuple[str, str], ...] = ()
+        self.errors: list[float] = []
+
+    def run(self) -> None:
+        """Watch until `stopping` is set; falls back to polling by itself."""
+        self.read_rules()
+        for tree in self.trees.values():
+            tree.scan()
+        for place in self.definitions:
+            self.stamps[place] = _stamp_of(place)
+        self.listen()
+        # What changed while the watches were being set is found by a second look.
+        missed = self.look_again()
+        self.tell_unreadable()
+        self.emit(frozenset())
+        if missed:
+            self.emit(frozenset(missed))
+        while not self.stopping.is_set():
+            changes = self.poll() if self.polling or self.notifier is None else self.wait(self.notifier)
+            if changes:
+                self.tell_unreadable()
+                self.emit(frozenset(changes))
+        self.notifier = None
+
+    def wait(self, notifier: RustNotify) -> set[Change]:
+        """The changes of the next events, or none after `WAKE_MS`."""
+        if self.fresh and time.monotonic() >= self.next_listening:
+            # New folders: watch them too, then look into them, for things came into them unwatched.
+            fresh, self.fresh = self.fresh, frozenset()
+            changes = self.listen_anew() | self.look_into(fresh)
+            self.fresh = self.places() - self.watched
+            return changes
+        try:
+            events = notifier.watch(BURST_MS, STEP_MS, BURST_MS if self.fresh else WAKE_MS, None)
+        except (OSError, RuntimeError) as error:
+            # An event for a name that is not UTF-8 breaks the notifier: make a new one and look for what changed.
+            self.recover(error)
+            return self.look_again()
+        changes = self.check_roots()
+        if isinstance(events, str):
+            changes |= self.look_where_blind()
+        else:
+            changes |= self.changes_at({path for _, path in events})
+            self.fresh = self.places() - self.watched
+        return changes
+
+    def listen_anew(self) -> set[Change]:
+        """Set the watches for the folders there are now; the changes that only the old notifier saw."""
+        old = self.notifier
+        started = time.monotonic()
+        self.listen()
+        now = time.monotonic()
+        self.next_listening = now + max(LISTEN_S, LISTEN_SHARE * (now - started))
+        with suppress(OSError, RuntimeError):
+            late = old.watch(1, 1, 1, None) if old else ""
+            return set() if isinstance(late, str) else self.changes_at({path for _, path in late})
+        return self.look_again()
+
+    def look_into(self, places: frozenset[str]) -> set[Change]:
+        """Read these folders again."""
+        changes: set[Change] = set()
+        for name, tree in self.trees.items():
+            for place in places:
+                if place.startswith(f"{tree.root}/") and place[len(tree.root) + 1 :] in tree.folders:
+                    changes |= self.named(name, tree.scan(place[len(tree.root) + 1 :]))
+        return changes
+
+    def poll(self) -> set[Change]:
+        """Look at everything, and wait if nothing changed."""
+        started = time.monotonic()
+        changes = self.check_roots() | self.look_again()
+        cost = time.monotonic() - started
+        if not changes:
+            self.stopping.wait(max(POLL_S, POLL_SHARE * cost))
+        return changes
+
+    def look_again(self) -> set[Change]:
+        """Compare all files with what was known."""
+        changes = self.check_definitions(self.definitions)
+        for name, tree in self.trees.items():
+            if tree.inode is not None and tree.root_inode() is not None:
+                changes |= self.named(name, tree.scan())
+        return changes
+
+    def look_where_blind(self) -> set[Change]:
+        """Read the folders that watchfiles cannot watch, because their names are not UTF-8."""
+        changes: set[Change] = set()
+        for name, folder in self.blind:
+            if folder in self.trees[name].folders:
+                changes |= self.named(name, self.trees[name].scan(folder))
+        return changes
+
+    def changes_at(self, paths: Collection[str]) -> set[Change]:
+        """Look again at the paths of some events."""
+        if os.sep != "/":
+            paths = [path.replace(os.sep, "/") for path in paths]
+        changes = self.check_definitions([path for path in paths if path in self.definitions])
+        for prefix, name in self.prefixes:
+            tree = self.trees[name]
+            # Short paths first: a folder that went takes all that was in it along.
+            for path in sorted((path for path in paths if path.startswith(prefix)), key=len):
+                changes |= self.named(name, tree.refresh(path[len(prefix) :]))
+        return changes
+
+    def named(self, context: str, differences: Iterable[Difference]) -> set[Change]:
+        """Differences as changes, without the definitions, which are told for themselves."""
+        return {
+            Change(Kind(kind), context, path, folder=folder)
+            for kind, path, folder in differences
+            if (context, path) not in self.own
+        }
+
+    def check_definitions(self, places: Iterable[str]) -> set[Change]:
+        """Which of these definitions changed; new ignore rules take effect at once."""
+        changes: set[Change] = set()
+        for place in places:
+            before, now = self.stamps.get(place), _stamp_of(place)
+            if before == now:
+                continue
+            self.stamps[place] = now
+            kind = Kind.DELETED if now is None else Kind.ADDED if before is None else Kind.MODIFIED
+            changes |= {Change(kind, context, shown, True) for context, shown in self.definitions[place]}
+        if any(change.path.endswith(".dockerignore") for change in changes):
+            for name in self.read_rules():
+                if self.trees[name].inode is not None:
+                    changes |= self.named(name, self.trees[name].scan())
+        return changes
+
+    def check_roots(self) -> set[Change]:
+        """Roots that went, came back, or were replaced."""
+        changes: set[Change] = set()
+        for name, tree in self.trees.items():
+            now = tree.root_inode()
+            if now == tree.inode:
+                continue
+            if tree.inode is not None:
+                changes.add(Change(Kind.GONE, name, "", folder=True))
+                tree.forget()
+            if now is not None:
+                self.read_rules()
+                tree.scan()
+                changes.add(Change(Kind.BACK, name, "", folder=True))
+        if changes:
+            self.listen()
+            changes |= self.look_again()
+        return changes
+
+    def read_rules(self) -> list[str]:
+        """Take the ignore files' rules over; the contexts whose rules are new.
+
+        A refused pattern leaves the old rules in force.
+        """
+        try:
+            rules: dict[str, IgnoreRules] = self.contexts.rules()
+        except UsageError as error:
+            self.tell(str(error))
+            return []
+        fresh = [name for name, tree in self.trees.items() if tree.rules != rules[name]]
+        for name in fresh:
+            self.trees[name].rules = rules[name]
+        return fresh
+
+    def places(self) -> frozenset[str]:
+        """The folders that have to be watched."""
+        places = {place.rpartition("/")[0] or "/" for place in self.definitions}
+        blind: list[tuple[str, str]] = []
+        for name, tree in self.trees.items():
+            if tree.inode is None:
+                continue
+            for folder in ("",) if self.recursive else tree.folders:
+                if _encodable(folder):
+                    places.add(f"{tree.root}/{folder}" if folder else tree.root)
+                else:
+                    blind.append((name, folder))
+        self.blind = tuple(blind)
+        return frozenset(place for place in places if _encodable(place))
+
+    def listen(self) -> None:
+        """Set the watches for the folders there are now; falls back to polling where the system refuses."""
+        roots = [(tree.root, name) for name, tree in self.trees.items()]
+        real = [(Path(os.path.realpath(root)).as_posix(), name) for root, name in roots]
+        self.prefixes = tuple((f"{root.rstrip('/')}/", name) for root, name in dict.fromkeys(roots + real))
+        if self.polling:
+            return
+        from watchfiles._rust_notify import RustNotify
+
+        for _ in range(MOST_ERRORS):
+            places = self.places()
+            readable = sorted(place for place in places if os.access(place, os.R_OK | os.X_OK))
+            try:
+                # Told to ignore refused permissions, watchfiles ignores a full inotify too: so it is not told to.
+                self.notifier = RustNotify(readable, False, False, 0, self.recursive, False)
+                self.watched = places
+                return
+            except FileNotFoundError:
+                # A folder went between the question and the watch: ask again.
+                continue
+            except (OSError, RuntimeError) as error:
+                self.fall_back(error)
+                return
+        self.fall_back(OSError("folders come and go too fast"))
+
+    def recover(self, error: Exception) -> None:
+        """Set new watches after the notifier failed; when it fails again and again, poll."""
+        self.notifier = None
+        if self.may_err():
+            self.listen()
+        else:
+            self.fall_back(error)
+
+    def may_err(self) -> bool:
+        """Whether the notifier may fail once more: not if it did so often within a second."""
+        now = time.monotonic()
+        self.errors = [*(at for at in self.errors if at > now - 1), now]
+        return len(self.errors) <= MOST_ERRORS
+
+    def fall_back(self, error: Exception) -> None:
+        """Poll from now on, and say why."""
+        self.polling = True
+        self.notifier = None
+        text = str(error).lower()
+        how = "saves are noticed by looking at all files in turn, a little later"
+        if "watch limit" in text or "no space left" in text:
+            mend = "sudo sysctl fs.inotify.max_user_watches=524288"
+            self.tell(f"The system has no file watches left, so {how}; raise the limit with: {mend}")
+        elif "too many open files" in text:
+            mend = "sudo sysctl fs.inotify.max_user_instances=512"
+            self.tell(f"The system has no inotify instances left, so {how}; raise the limit with: {mend}")
+        else:
+            self.tell(f"The files cannot be watched ({error}), so {how}.")
+
+    def tell_unreadable(self) -> None:
+        """Name folders that cannot be read: the build will fail on them."""
+        for tree in self.trees.values():
+            for folder in sorted(tree.unreadable):
+                shown = os.fsencode(f"{tree.root}/{folder}").decode(errors="replace")
+                mend = "give read permission, or name it in .dockerignore"
+                self.tell(f"The folder {shown} cannot be read, so the build will fail; {mend}.")
+
+    def tell(self, sentence: str) -> None:
+        """Give a notice once."""
+        if sentence not in self.told:
+            self.told.add(sentence)
+            self.notice(sentence)
+
+    def _shown(self, context: str, path: Path) -> str:
+        """A definition's path as `Change.path` has it."""
+        root = dict(self.contexts.folders()).get(context)
+        return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else path.as_posix()
+
+
+def _stamp_of(place: str) -> tuple[int, ...] | None:
+    try:
+        status = Path(place).stat()
+    except OSError:
+        return None
+    return status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _encodable(path: str) -> bool:
+    """Whether watchfiles can take the path: it wants UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""`make screenshots`: real sessions on the private engine, as pictures."""

@@ -1,0 +1,56 @@
+"""What a person would read on the screen of a Textual app, and waiting for it."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from textual.app import App
+from textual.pilot import Pilot
+
+from hitmiss.ui import theme
+from tests.support.wait import wait_for_async
+
+
+class Host(App[Any]):
+    """An app with hitmiss's themes and nothing on it, to push a screen onto; `given` are the screen's answers."""
+
+    def __init__(self, theme_name: str = theme.DARK.name) -> None:
+        super().__init__()
+        self.given: list[Any] = []
+        self._wanted_theme = theme_name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return theme.FALLBACK
+
+    def on_mount(self) -> None:
+        self.register_theme(theme.DARK)
+        self.register_theme(theme.LIGHT)
+        self.theme = self._wanted_theme
+
+
+def shown(app: App[Any]) -> str:
+    """The screen's text, line by line."""
+    lines: dict[float, list[tuple[float, str]]] = {}
+    for attributes, text in re.findall(r"<text ([^>]*)>([^<]*)</text>", app.export_screenshot()):
+        x, y = (float(re.search(rf'\b{name}="([\d.]+)"', attributes)[1]) for name in "xy")  # type: ignore[index]
+        lines.setdefault(y, []).append((x, html.unescape(text).replace("\xa0", " ")))
+    return "\n".join("".join(text for _, text in sorted(parts)) for _, parts in sorted(lines.items()))
+
+
+async def sees(pilot: Pilot[Any], *texts: str) -> None:
+    """Wait until all of these texts are on the screen."""
+
+    def there() -> bool:
+        return all(text in shown(pilot.app) for text in texts)
+
+    try:
+        await wait_for_async(there, 10, f"{texts!r} on the screen")
+    except AssertionError as error:
+        raise AssertionError(f"{error}:\n{shown(pilot.app)}") from None
+
+
+def all_inside(app: App[Any], *selectors: str) -> bool:
+    """Whether these widgets lie wholly on the screen."""
+    return all(app.screen.region.contains_region(app.screen.query_one(each).region) for each in selectors)

@@ -1,0 +1,4 @@
+FROM busybox AS build
+RUN echo begun
+RUN echo waiting && sleep 60
+RUN echo never

@@ -1,0 +1,5 @@
+FROM busybox as lower
+MAINTAINER someone
+ENV key value
+RUN echo "$nothing"
+CMD echo hello
