@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from importlib import resources
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from hitmiss.ui.app import HitmissApp, Subject
 
 _SIGNALS = {"SIGINT": CANCELED, "SIGTERM": 128 + 15, "SIGHUP": 128 + 1}
 """Signals that end the program, and the exit code of each."""
+_HANGUP_S = 3.0
+"""How long the program may take to end when its terminal has gone; canceling a build takes one second at most."""
 
 
 def run(
@@ -88,9 +91,18 @@ async def _run(app: HitmissApp) -> int:
     for name, code in _SIGNALS.items():
         with contextlib.suppress(NotImplementedError):
             if number := getattr(signal, name, None):
-                loop.add_signal_handler(number, app.leave, code)
+                loop.add_signal_handler(number, _leave, app, name, code)
     result = await app.run_async()
     return result if result is not None else app.return_code or 0
+
+
+def _leave(app: HitmissApp, name: str, code: int) -> None:
+    app.leave(code)
+    if name == "SIGHUP":
+        # The terminal is gone, and Textual waits for ever to write its last words to it.
+        watchdog = threading.Timer(_HANGUP_S, os._exit, (code,))
+        watchdog.daemon = True
+        watchdog.start()
 
 
 def _settings(folder: Path) -> Settings:

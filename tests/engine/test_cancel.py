@@ -56,7 +56,6 @@ class Cancelable:
             self.runner.cancel()
         build = await self.task
         took = time.monotonic() - began
-        print("TOOK", round(took, 3))
         assert took <= BOUND_S + SLACK_S
         assert build.status is Status.CANCELED
         assert hitmiss.clients() == []
@@ -104,7 +103,8 @@ async def test_while_a_step_prints_at_full_speed(project: Project, marker: str, 
     project.dockerfile(f"FROM busybox\nRUN while :; do echo {marker} {marker} {marker}; done")
     build = start()
     await build.until(
-        lambda each: (log := build.runner.fold.logs.get("stage-0:2")) and log.line_count > 1000, "the step to write a lot"
+        lambda each: (log := build.runner.fold.logs.get("stage-0:2")) and log.line_count > 1000,
+        "the step to write a lot",
     )
     assert hitmiss.steps_running(marker)
     ended = await build.cancel()

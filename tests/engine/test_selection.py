@@ -29,7 +29,7 @@ LINKS = {"link": "src", "src/up": "../docs", "to-file": "src/main.py", "docs/abs
 WRITTEN = (
     "COPY . DEST", "COPY a.txt DEST", "COPY src DEST", "COPY src/ DEST", "COPY src/. DEST", "COPY /src/deep DEST", "COPY ./src/../docs DEST",
     "COPY ../../a.txt DEST", "COPY *.txt DEST", "COPY src/*.py DEST", "COPY */*.txt DEST", "COPY s*/d*/*.py DEST", "COPY [ab].txt DEST",
-    "COPY [^a].txt DEST", "COPY ?.md DEST", "COPY *.none DEST", "COPY a.txt b.md src/deep DEST", 'COPY ["a b.txt", "DEST"]', "COPY \\[x\\].txt DEST",
+    "COPY [^a].txt DEST", "COPY o[^a]d/a* D", "COPY [^.]*[^t] DEST", "COPY ?.md DEST", "COPY *.none DEST", "COPY a.txt b.md src/deep DEST", 'COPY ["a b.txt", "DEST"]', "COPY \\[x\\].txt DEST",
     "COPY [[]x].txt DEST", "COPY odd/a\\*b DEST", "COPY odd/a*b DEST", "COPY */ DEST", "COPY lib/* DEST", "COPY lib/*/l1.txt DEST", "COPY .* DEST",
     "ADD src/*.py DEST", "ADD docs DEST", "COPY --link src/deep DEST", "COPY --chown=1:1 docs DEST",
     "COPY --exclude=*.md . DEST", "COPY --exclude=*.md docs DEST", "COPY --exclude=**/*.md . DEST", "COPY --exclude=*.md docs/*.md DEST",

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "screenshots"
 EXAMPLES = ROOT / "src" / "hitmiss" / "examples"
 WIDE, SMALL = (120, 36), (80, 24)
-PACE_MS = 1200
+PACE_MS = 250
 """How long the stand-in package managers take, so that a step can be seen while it runs."""
 
 

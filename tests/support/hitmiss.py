@@ -74,4 +74,6 @@ def clients() -> list[psutil.Process]:
 
 def steps_running(marker: str) -> list[psutil.Process]:
     """The processes, of steps that an engine runs, with this word in their command line."""
-    return [process for process in psutil.process_iter(["cmdline"]) if marker in " ".join(process.info["cmdline"] or [])]
+    return [
+        process for process in psutil.process_iter(["cmdline"]) if marker in " ".join(process.info["cmdline"] or [])
+    ]

@@ -115,7 +115,7 @@ def decode(line: bytes) -> Event | None:
     Never raises: what is no progress object (not JSON, cut off, of other types) comes back as `Text`. Fields that
     are not known are ignored. Times keep microseconds.
     """
-    line = line.strip()
+    line = line.rstrip()
     if not line:
         return None
     if line.startswith(b"{"):

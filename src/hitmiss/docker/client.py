@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hitmiss.errors import EngineError, HitmissError
+from hitmiss.errors import EngineError, HitmissError, UsageError
 
 REQUIRED = (0, 19)
 """The oldest buildx that has all that is used: rawjson (0.13), `--call` (0.16), prune's space limits (0.19)."""
@@ -118,7 +118,7 @@ async def start(
 ) -> asyncio.subprocess.Process:
     """Start a client command in a process session of its own, so that the terminal's signals do not reach it.
 
-    Raises `EngineError` when the command is not there any more.
+    Raises `EngineError` when the command is not there any more, `UsageError` when the folder is not.
     """
     try:
         return await asyncio.create_subprocess_exec(
@@ -130,7 +130,9 @@ async def start(
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if cwd is not None and not cwd.is_dir():
+            raise UsageError(f"The folder {cwd} is gone.", "Start hitmiss in a folder that is there.") from error
         find_client.cache_clear()
         raise EngineError(f"{error.filename} is gone.", "Install Docker's buildx plugin again.") from error
     except OSError as error:

@@ -33,7 +33,9 @@ def follower(folders: Mapping[str, Path]) -> Follow:
 def _follow(root: str, parts: Parts, left: int) -> Iterator[Parts]:
     """Every path that `parts` means through a link somewhere in it, in parts; what lies behind two links too."""
     found: list[Parts] = [()]
+    in_pattern = False
     for at, part in enumerate(parts):
+        in_pattern = in_pattern or has_wildcards(part)
         reached: list[Parts] = []
         for above in found:
             for name in _names(root, above, part):
@@ -41,7 +43,8 @@ def _follow(root: str, parts: Parts, left: int) -> Iterator[Parts]:
                 target = _target(root, here)
                 if target is None:
                     reached.append(here)
-                elif left:
+                elif left and not (in_pattern and at + 1 < len(parts)):
+                    # A pattern does not go on behind a link; the last thing that it matches is followed.
                     behind = (*target, *parts[at + 1 :])
                     yield behind
                     yield from _follow(root, behind, left - 1)

@@ -50,6 +50,27 @@ def glob(pattern: str) -> Match:
     return re.compile(_glob_expression(pattern), re.DOTALL).fullmatch  # type: ignore[return-value]
 
 
+def crosses_folders(part: str) -> bool:
+    """Whether a part of a `path.Match` pattern can match across a slash: a class such as `[^a]` takes one.
+
+    At the start of the part it cannot, for two slashes never meet. Raises `PatternError`.
+    """
+    at = 0
+    while (at := _next_class(part, at)) >= 0:
+        piece, end = _glob_class(part, at + 1)
+        if at and re.fullmatch(piece, "/"):
+            return True
+        at = end
+    return False
+
+
+def _next_class(pattern: str, at: int) -> int:
+    """Where the next class starts; -1 when there is none."""
+    while at < len(pattern) and pattern[at] != "[":
+        at += 1 + (pattern[at] == "\\")
+    return at if at < len(pattern) else -1
+
+
 def _glob_expression(pattern: str) -> str:
     out: list[str] = []
     at = 0

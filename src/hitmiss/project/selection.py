@@ -14,7 +14,7 @@ from typing import Final
 from hitmiss.errors import UsageError
 from hitmiss.project.dockerfile import Dockerfile
 from hitmiss.project.operations import Key, Operation, Pass, Question
-from hitmiss.project.patterns import Match, Matcher, PatternError, clean, glob, has_wildcards
+from hitmiss.project.patterns import Match, Matcher, PatternError, clean, crosses_folders, glob, has_wildcards
 from hitmiss.project.platforms import shown
 from hitmiss.project.scope import Scope
 from hitmiss.project.stages import State
@@ -248,10 +248,10 @@ def _selection(
         if not in_pattern:
             tests.append(part.__eq__)
             continue
-        if "[^" in part:
-            # A class such as [^a] matches a slash too, so parts cannot be told apart from here on.
-            return Selection(context, parts[: len(tests)], tuple(tests))
         try:
+            if crosses_folders(part):
+                # The parts cannot be told apart from here on.
+                return Selection(context, parts[: len(tests)], tuple(tests))
             tests.append(glob(part))
         except PatternError:
             return None

@@ -23,20 +23,20 @@ class Act(NamedTuple):
 ACTIONS: tuple[Act, ...] = (
     Act("rebuild", "r", "rebuild", "Build again now"),
     Act("no_cache", "n", "no cache", "Build again without any cache (--no-cache)"),
-    Act("no_cache_stage", "s", "this stage", "Build again without the cache of the selected stage (--no-cache-filter)"),
+    Act("no_cache_stage", "s", "stage", "Build again without the cache of the selected stage (--no-cache-filter)"),
     Act("target", "t", "target", "Choose the target to build"),
     Act("prune", "p", "prune", "See what the build cache holds, and delete from it"),
     Act("pause", "w", "pause", "Pause or resume the watch"),
     Act("cancel", "c", "cancel", "Cancel the running build"),
+    Act("help", "question_mark", "help", "All keys, and what the shapes mean"),
+    Act("quit", "q", "quit", "Leave; a running build is canceled"),
     Act("edit", "e", "edit", "Open the step's line in $VISUAL or $EDITOR"),
-    Act("on_change", "o", "on save", "What a save during a build does: restart, queue, manual", shown=False),
     Act("copy_command", "y", "copy", "Copy the docker build command that does the same"),
+    Act("on_change", "o", "on save", "What a save during a build does: restart, queue, manual", shown=False),
     Act("log", "l", "log", "Show the step's log", shown=False),
     Act("dockerfile", "d", "dockerfile", "Show the step's line in the Dockerfile", shown=False),
     Act("failure", "f", "failure", "Go to the step that failed", shown=False),
     Act("theme", "T", "theme", "Go to the other theme, dark or light", shown=False),
-    Act("help", "question_mark", "help", "All keys, and what the shapes mean"),
-    Act("quit", "q", "quit", "Leave; a running build is canceled"),
 )
 
 KEY_NAMES = {"question_mark": "?", "slash": "/", "escape": "esc"}

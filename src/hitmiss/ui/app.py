@@ -209,7 +209,7 @@ class HitmissApp(App[int]):
                 view.show(log, plain(step.instruction), _empty_log(step))
         view.refresh_log()
         excerpt = self._snapshot.build.text if step and step.verdict is Verdict.FAILED else ()
-        view.show_excerpt("\n".join(excerpt))
+        view.show_excerpt("\n".join(line for line in excerpt if line.strip("-")))
 
     def _draw_source(self, snapshot: Snapshot) -> None:
         build = snapshot.build

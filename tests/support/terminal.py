@@ -1,0 +1,275 @@
+"""A real terminal for a program: a pty whose screen is pyte's, keys that are pressed, and what was left behind.
+
+Nothing here sleeps: who waits, waits for what is on the screen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+import pyte
+
+from tests.support.wait import wait_for
+
+_DOOR = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+user = int(sys.argv[1])
+if user:
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+"""Makes the pty the terminal of the program, as a login does; the process number stays the same."""
+
+KEYS = {
+    "enter": "\r",
+    "escape": "\x1b",
+    "tab": "\t",
+    "space": " ",
+    "backspace": "\x7f",
+    "up": "\x1b[A",
+    "down": "\x1b[B",
+    "right": "\x1b[C",
+    "left": "\x1b[D",
+    "home": "\x1b[H",
+    "end": "\x1b[F",
+    "pageup": "\x1b[5~",
+    "pagedown": "\x1b[6~",
+    **{f"ctrl+{letter}": chr(ord(letter) - 96) for letter in "abcdefghijklmnopqrstuvwxyz"},
+}
+
+_MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
+_KITTY = re.compile(rb"\x1b\[([<>])\d*u")
+
+ALTERNATE, PASTE, CURSOR = 1049, 2004, 25
+MOUSE = (1000, 1002, 1003, 1005, 1006, 1015, 1016)
+FOCUS, SYNCHRONIZED, RESIZE_REPORTS = 1004, 2026, 2048
+
+
+class _Screen(pyte.Screen):  # type: ignore[misc]
+    """pyte's, deaf to what it does not know: it would take a private request for a public one."""
+
+    def report_device_attributes(self, *args: object, **kwargs: object) -> None: ...
+
+    def report_device_status(self, *args: object, **kwargs: object) -> None: ...
+
+
+class Terminal:
+    """`command` in a terminal of its own, from here to `close()`; also a context manager."""
+
+    def __init__(
+        self,
+        *command: str,
+        cwd: Path,
+        cols: int = 120,
+        rows: int = 40,
+        env: Mapping[str, str] | None = None,
+        user: int = 0,
+    ) -> None:
+        """`env` is added to the environment of this process; `user` is whom the program runs as."""
+        self._lock = threading.RLock()
+        self._screen = _Screen(cols, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self._raw = bytearray()
+        self._master, self._slave = os.openpty()
+        self._set_size(cols, rows)
+        self.settings = termios.tcgetattr(self._slave)
+        """How the terminal was set before the program had it."""
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **(env or {})}
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", "-E", "-c", _DOOR, str(user), *command],
+            cwd=cwd,
+            env=environment,
+            stdin=self._slave,
+            stdout=self._slave,
+            stderr=self._slave,
+        )
+        self._closing = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What is on it
+
+    def text(self) -> str:
+        """The screen, line by line, without what is blank on the right."""
+        with self._lock:
+            return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def line(self, text: str) -> str:
+        """The first line of the screen that holds `text`; "" when none does."""
+        return next((line for line in self.text().splitlines() if text in line), "")
+
+    @property
+    def raw(self) -> bytes:
+        """All that the program has written."""
+        with self._lock:
+            return bytes(self._raw)
+
+    @property
+    def title(self) -> str:
+        """The window's title, as the program set it."""
+        with self._lock:
+            return str(self._screen.title)
+
+    def wait(self, condition: Callable[[str], object], timeout: float = 20.0, what: str = "") -> str:
+        """Wait until `condition` is true of the screen, and give the screen; a program that ends first is an error."""
+
+        def so() -> str | None:
+            over = self.process.poll() is not None
+            if over:
+                self._drain()
+            shown = self.text()
+            if condition(shown):
+                return shown or " "
+            assert not over, f"the program ended with {self.process.returncode} before {what}:\n{shown}"
+            return None
+
+        try:
+            return wait_for(so, timeout, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.text()}") from None
+
+    def wait_text(self, *texts: str, timeout: float = 20.0) -> str:
+        """Wait until all of these are on the screen; gives the screen."""
+        return self.wait(lambda shown: all(text in shown for text in texts), timeout, f"{texts} on the screen")
+
+    def wait_gone(self, *texts: str, timeout: float = 20.0) -> str:
+        """Wait until none of these is on the screen; gives the screen."""
+        return self.wait(lambda shown: not any(text in shown for text in texts), timeout, f"{texts} off the screen")
+
+    def wait_raw(self, text: bytes, timeout: float = 20.0) -> None:
+        """Wait until the program has written these bytes."""
+        self.wait(lambda _: text in self.raw, timeout, f"{text!r} written")
+
+    # What is done to it
+
+    def press(self, *keys: str) -> None:
+        """Press keys: names of `KEYS`, or text that is typed as it is."""
+        self.send("".join(KEYS.get(key, key) for key in keys).encode())
+
+    def send(self, data: bytes) -> None:
+        """Bytes as if from the keyboard."""
+        while data:
+            data = data[os.write(self._master, data) :]
+
+    def paste(self, text: str) -> None:
+        """Paste, as a terminal does that knows brackets."""
+        self.send(b"\x1b[200~" + text.encode() + b"\x1b[201~")
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Make the window another size; the program hears of it by SIGWINCH."""
+        with self._lock:
+            self._screen.resize(rows, cols)
+        self._set_size(cols, rows)
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        """Send the program a signal."""
+        self.process.send_signal(number)
+
+    def exit_code(self, timeout: float = 10.0) -> int:
+        """Wait for the program's end; its exit code, negative for a signal that killed it."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the program has not ended after {timeout:g} s:\n{self.text()}") from None
+        self._drain()
+        return code
+
+    def close(self) -> None:
+        """End the program if it has not, and take the terminal away."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if not self._closing.is_set():
+            self._closing.set()
+            self._reader.join()
+            os.close(self._slave)
+            os.close(self._master)
+
+    # What was left behind
+
+    def modes(self) -> dict[int, bool]:
+        """Private modes that the program has set or reset: number → how it stands."""
+        found: dict[int, bool] = {}
+        for numbers, end in _MODE.findall(self.raw):
+            found.update((int(number), end == b"h") for number in numbers.split(b";") if number)
+        return found
+
+    def not_given_back(self) -> list[str]:
+        """What the program has left changed of its terminal; empty when all is as it was."""
+        modes = self.modes()
+        left = []
+        if termios.tcgetattr(self._slave) != self.settings:
+            left.append("the settings of the terminal (stty)")
+        if modes.get(ALTERNATE, False):
+            left.append("the alternate screen")
+        if not modes.get(CURSOR, True):
+            left.append("the cursor is hidden")
+        names = {**dict.fromkeys(MOUSE, "mouse tracking"), PASTE: "bracketed paste", FOCUS: "focus reports"}
+        names |= {SYNCHRONIZED: "synchronized output", RESIZE_REPORTS: "resize reports"}
+        left += [f"{name} ({number})" for number, name in names.items() if modes.get(number, False)]
+        keyboards = _KITTY.findall(self.raw)
+        if keyboards.count(b">") > keyboards.count(b"<"):
+            left.append("the keyboard protocol")
+        return left
+
+    @property
+    def was_full_screen(self) -> bool:
+        """Whether the program ever took the whole screen."""
+        return ALTERNATE in self.modes()
+
+    # Inside
+
+    def _set_size(self, cols: int, rows: int) -> None:
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    def _read(self) -> None:
+        while not self._closing.is_set():
+            self._read_some(0.1)
+
+    def _read_some(self, timeout: float) -> bool:
+        ready, _, _ = select.select([self._master], [], [], timeout)
+        if not ready:
+            return False
+        with self._lock:
+            if not select.select([self._master], [], [], 0)[0]:
+                return False
+            with contextlib.suppress(OSError):
+                data = os.read(self._master, 65536)
+                self._raw += data
+                self._stream.feed(data)
+        return True
+
+    def _drain(self) -> None:
+        """Read what an ended program has left in the pty."""
+        while self._read_some(0):
+            pass
+
