@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.build.recording import Writer
 from hitmiss.docker import builders, client
@@ -32,24 +33,26 @@ def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
     """Build and report; gives the exit code. Raises `HitmissError` for what cannot be built, after the report of it."""
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
     try:
-        build, code = _built(options, out, err, record, quiet=as_json)
+        build, code, log = _built(options, out, err, record, quiet=as_json)
     except HitmissError as error:
         if as_json:
             _print_json(_refused(options, error))
         raise
     if as_json:
         _print_json(build)
-        terminal.print_failure(build, err)
+        terminal.print_failure(build, err, log)
     elif out.is_terminal:
-        terminal.print_tree(build, out)
+        terminal.print_tree(build, out, log)
     else:
         terminal.print_checks(build, out)
-        terminal.print_failure(build, err)
+        terminal.print_failure(build, err, log)
         out.print(terminal.summary(build))
     return code
 
 
-def _built(options: BuildOptions, out: Console, err: Console, record: Path | None, *, quiet: bool) -> tuple[Build, int]:
+def _built(
+    options: BuildOptions, out: Console, err: Console, record: Path | None, *, quiet: bool
+) -> tuple[Build, int, StepLog | None]:
     for output in options.outputs:
         if _writes_to_stdout(output):
             raise UsageError("stdout is the report's.", "Give the output a file: `-o type=tar,dest=FILE`.")
@@ -68,7 +71,8 @@ def _built(options: BuildOptions, out: Console, err: Console, record: Path | Non
         writer.close()
         if writer.error:
             err.print(f"! {writer.error}", markup=False)
-    return build, _exit_code(build, runner)
+    failed = build.failed_step
+    return build, _exit_code(build, runner), runner.fold.logs.get(failed.id) if failed else None
 
 
 def _writes_to_stdout(output: str) -> bool:

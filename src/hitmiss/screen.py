@@ -30,6 +30,7 @@ from hitmiss.ui.app import HitmissApp, Subject
 
 _SIGNALS = {"SIGINT": CANCELED, "SIGTERM": 128 + 15, "SIGHUP": 128 + 1}
 """Signals that end the program, and the exit code of each."""
+_THREADS_S = 2.0
 _HANGUP_S = 3.0
 """How long the program may take to end when its terminal has gone; canceling a build takes one second at most."""
 
@@ -42,8 +43,9 @@ def run(
     settings = _settings(project_folder(options, Path.cwd()))
     chosen = {"on_change": on_change, "settle": settle, "theme": theme}
     settings = msgspec.structs.replace(settings, **{key: value for key, value in chosen.items() if value is not None})
-    require_engine(options.builder or None)
     session = Session(options, settings, writer=Writer(record) if record else None)
+    session.require_target()
+    require_engine(options.builder or None)
     return _show(session, settings)
 
 
@@ -69,13 +71,14 @@ def demo(name: str, *, theme: str | None, recorded: bool) -> int:
         else:
             folder = _copy(example, name)
             os.chdir(folder)
-            return _show(Session(BuildOptions(), settings, cwd=folder), settings)
+            welcome = f"This project is yours to try things on: {folder}. Change src/greeting.py there and save it."
+            return _show(Session(BuildOptions(), settings, cwd=folder), settings, welcome)
     return _show(Replay(example.parent / f"{name}.jsonl", notice=notice), settings)
 
 
-def _show(subject: Subject, settings: Settings) -> int:
+def _show(subject: Subject, settings: Settings, welcome: str = "") -> int:
     """Run the screen to its end; gives the exit code."""
-    app = HitmissApp(subject, theme_name=settings.theme, keys=settings.keys)
+    app = HitmissApp(subject, theme_name=settings.theme, keys=settings.keys, welcome=welcome)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as crash:
         app.error_console = Console(file=crash, width=120)  # where Textual prints the traceback of a crash
         code = asyncio.run(_run(app))
@@ -93,16 +96,22 @@ async def _run(app: HitmissApp) -> int:
             if number := getattr(signal, name, None):
                 loop.add_signal_handler(number, _leave, app, name, code)
     result = await app.run_async()
-    return result if result is not None else app.return_code or 0
+    code = result if result is not None else app.return_code or 0
+    _end_within(_THREADS_S, code)  # the terminal is the user's again: no thread that asks a hung engine may hold it
+    return code
 
 
 def _leave(app: HitmissApp, name: str, code: int) -> None:
     app.leave(code)
-    if name == "SIGHUP":
-        # The terminal is gone, and Textual waits for ever to write its last words to it.
-        watchdog = threading.Timer(_HANGUP_S, os._exit, (code,))
-        watchdog.daemon = True
-        watchdog.start()
+    if name == "SIGHUP":  # the terminal is gone, and Textual waits for ever to write its last words to it
+        _end_within(_HANGUP_S, code)
+
+
+def _end_within(seconds: float, code: int) -> None:
+    """End the program by then, whatever a thread still waits for."""
+    watchdog = threading.Timer(seconds, os._exit, (code,))
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def _settings(folder: Path) -> Settings:

@@ -104,6 +104,11 @@ class Session:
             cache_bytes=self._cache_bytes,
         )
 
+    def require_target(self) -> None:
+        """Raise `UsageError` when the target that was asked for is not in the Dockerfile."""
+        if self._definition.error and not self._definition.error_line and self._options.target:
+            raise UsageError(self._definition.error)
+
     def log(self, step_id: str) -> StepLog | None:
         """The output of a step of the build that is shown."""
         runner = self._runner or self._last_logs

@@ -14,13 +14,13 @@ import pytest
 from tests import conftest
 from tests.support import hitmiss, stand_in
 from tests.support.engine import PrivateEngine
+from tests.support.install import PLUGINS
 from tests.support.project import Project
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.engine
 
 OTHER_USER = 65534
-PLUGINS = "/usr/libexec/docker/cli-plugins"
 
 
 @pytest.fixture
@@ -171,7 +171,8 @@ def test_no_permission_on_the_socket(
     mode = engine.folder.stat().st_mode
     engine.folder.chmod(0o711)
     try:
-        said = as_another_user([f"{PLUGINS}/docker-buildx", "build", "--progress=rawjson", "."])
+        (plugin, *_) = (Path(folder, "docker-buildx") for folder in PLUGINS if Path(folder, "docker-buildx").exists())
+        said = as_another_user([str(plugin), "build", "--progress=rawjson", "."])
     finally:
         engine.folder.chmod(mode)
     assert "permission denied" in said.stderr
@@ -184,9 +185,9 @@ def test_no_permission_on_the_socket(
 
 def test_docker_without_buildx(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real docker command on a machine of its own making, whose plugin folders are empty."""
-    words = ["docker", "buildx", "build", "--progress=rawjson", "."]
-    hidden = f"mount -t tmpfs none {PLUGINS} && exec {' '.join(words)}"
-    said = subprocess.run(["unshare", "-m", "sh", "-c", hidden], capture_output=True, text=True, check=False)
+    hide = "".join(f"mount -t tmpfs none {folder} && " for folder in PLUGINS if Path(folder).is_dir())
+    words = f"{hide} exec docker buildx build --progress=rawjson ."
+    said = subprocess.run(["unshare", "-m", "sh", "-c", words], capture_output=True, text=True, check=False)
     assert said.returncode == 125
     stand_in.install(f"cat '{tmp_path / 'said'}' >&2; exit {said.returncode}\n", tmp_path, monkeypatch)
     (tmp_path / "said").write_text(said.stderr)

@@ -22,8 +22,38 @@ PAIRS = int(os.environ.get("HITMISS_IGNORE_PAIRS", "240"))
 PACK = 40
 
 NAMES = ("a", "b", "ab", "a.txt", "b.txt", ".a", "c", "a b", "A", "a+b", "a]b", "foo", "bar")
-PIECES = ("a", "b", "ab", "*", "**", "?", "*.txt", "a*", "*b", "[ab]", "[^a]", "[a-c]", ".a", "a.txt", "foo", "bar", "a\\b", "\\*", "**b",
-          "a**", ".", "..", "", "a b", "{a,b}", "a+b", "\\.a", "[a]*", "*[!a]", "^a")  # fmt: skip
+PIECES = (
+    "a",
+    "b",
+    "ab",
+    "*",
+    "**",
+    "?",
+    "*.txt",
+    "a*",
+    "*b",
+    "[ab]",
+    "[^a]",
+    "[a-c]",
+    ".a",
+    "a.txt",
+    "foo",
+    "bar",
+    "a\\b",
+    "\\*",
+    "**b",
+    "a**",
+    ".",
+    "..",
+    "",
+    "a b",
+    "{a,b}",
+    "a+b",
+    "\\.a",
+    "[a]*",
+    "*[!a]",
+    "^a",
+)
 
 WRITTEN = (
     ("*.txt", "a.txt\nb/a.txt\nb/c\n"),
@@ -110,14 +140,26 @@ def test_which_ignore_file_holds(engine: Any, tmp_path: Path) -> None:
     outer.mkdir()
     _make(inner, ["a", "b", "c", "d"], "a\n")
     text = "FROM scratch\nCOPY . /\n"
-    for folder, name in ((inner, "Dockerfile"), (inner, "Two"), (inner, "Empty"), (outer, "Dockerfile"), (outer, "Other")):
+    for folder, name in (
+        (inner, "Dockerfile"),
+        (inner, "Two"),
+        (inner, "Empty"),
+        (outer, "Dockerfile"),
+        (outer, "Other"),
+    ):
         (folder / name).write_text(text)
     (inner / "Two.dockerignore").write_text("b\n")
     (inner / "Empty.dockerignore").write_text("")
     (outer / "Dockerfile.dockerignore").write_text("c\n")
     # An ignore file of the Dockerfile's folder is none of the context's.
     (outer / ".dockerignore").write_text("d\n")
-    for folder, name in ((inner, "Dockerfile"), (inner, "Two"), (inner, "Empty"), (outer, "Dockerfile"), (outer, "Other")):
+    for folder, name in (
+        (inner, "Dockerfile"),
+        (inner, "Two"),
+        (inner, "Empty"),
+        (outer, "Dockerfile"),
+        (outer, "Other"),
+    ):
         out = tmp_path / f"out-{folder.name}-{name}"
         done = _build(["-f", str(folder / name), "--output", f"type=local,dest={out}"], engine, inner)
         assert done.returncode == 0, done.stderr
@@ -192,5 +234,10 @@ def _listing(root: Path) -> set[str]:
 def _build(options: list[str], engine: Any, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["docker", "buildx", "build", "--progress=plain", *options, "."],
-        cwd=folder, env=engine.env(), capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=engine.env(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )

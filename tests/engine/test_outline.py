@@ -44,11 +44,14 @@ CASES = (
     Case(
         "settings are no steps",
         "FROM busybox AS b\nENV A=1 B=2\nLABEL x=y\nARG Q\nUSER root\nEXPOSE 80\nVOLUME /v\nSTOPSIGNAL TERM\n"
-        'SHELL ["/bin/sh", "-c"]\nHEALTHCHECK NONE\nONBUILD LABEL z=1\nMAINTAINER me\nRUN echo 6\nCMD x\nENTRYPOINT ["y"]\n'
+        'SHELL ["/bin/sh", "-c"]\nHEALTHCHECK NONE\nONBUILD LABEL z=1\nMAINTAINER me\nRUN echo 6\n'
+        'CMD x\nENTRYPOINT ["y"]\n'
         "FROM b\nCOPY a.txt /\n",
     ),
     Case("workdir", "FROM busybox AS w\nWORKDIR /app\nWORKDIR sub\nRUN pwd\nFROM scratch\nCOPY --from=w /app /\n"),
-    Case("workdir of the root is counted, not shown", "FROM busybox\nWORKDIR /\nRUN echo 7\nWORKDIR /a/..\nRUN echo 8\n"),
+    Case(
+        "workdir of the root is counted, not shown", "FROM busybox\nWORKDIR /\nRUN echo 7\nWORKDIR /a/..\nRUN echo 8\n"
+    ),
     Case("unused stages", "FROM busybox AS no\nRUN false\nFROM busybox AS yes\nRUN true\nFROM yes\nRUN echo 9\n"),
     Case("target", "FROM busybox AS a\nRUN echo 10\nFROM a AS b\nRUN echo 11\nFROM b AS c\nRUN false\n", target="b"),
     Case("target in capitals", "FROM busybox AS a\nRUN echo 12\nFROM a AS c\nRUN false\n", target="A"),
@@ -76,19 +79,33 @@ CASES = (
         "FROM c\nCOPY \\\n  a.txt \\\n  /x\n",
     ),
     Case("escape directive", "# escape=`\nFROM busybox AS e\nRUN echo 24 `\n  25\nFROM e\nRUN echo \\26\n"),
-    Case("ten and more are padded", "FROM busybox AS p\n" + "".join(f"RUN echo p{n}\n" for n in range(11)) + "FROM p\n"),
+    Case(
+        "ten and more are padded", "FROM busybox AS p\n" + "".join(f"RUN echo p{n}\n" for n in range(11)) + "FROM p\n"
+    ),
     Case(
         "variables in names",
-        "ARG G=glob\nFROM busybox AS v\nARG G\nARG D=def\nENV E=\"en v\" F=${D}x\n"
-        "RUN echo $G ${D} \"$E\" '$E' $F ${U:-no} $U \\$G\nCOPY ${D:+a.txt} \"/$F/\"\nWORKDIR /w/$G\nFROM v\nRUN echo $G $E $F\n",
+        'ARG G=glob\nFROM busybox AS v\nARG G\nARG D=def\nENV E="en v" F=${D}x\n'
+        'RUN echo $G ${D} "$E" \'$E\' $F ${U:-no} $U \\$G\nCOPY ${D:+a.txt} "/$F/"\nWORKDIR /w/$G\n'
+        "FROM v\nRUN echo $G $E $F\n",
         args={"D": "given"},
     ),
-    Case("variables cut and replaced", "FROM busybox AS v\nENV A=foo.tar.gz\nRUN echo ${A%.*} ${A%%.*} ${A#*.} ${A/o/0} ${A//o/0}\n"
-         "FROM v\nRUN true\n"),
-    Case("secret in the environment", "FROM busybox AS s\nENV T=x\nRUN --mount=type=secret,id=t,env=T echo $T\nFROM s\nRUN true\n"),
+    Case(
+        "variables cut and replaced",
+        "FROM busybox AS v\nENV A=foo.tar.gz\nRUN echo ${A%.*} ${A%%.*} ${A#*.} ${A/o/0} ${A//o/0}\nFROM v\nRUN true\n",
+    ),
+    Case(
+        "secret in the environment",
+        "FROM busybox AS s\nENV T=x\nRUN --mount=type=secret,id=t,env=T echo $T\nFROM s\nRUN true\n",
+    ),
     Case("two stages of one name", "FROM busybox AS d\nRUN echo 27\nFROM d AS d\nRUN echo 28\nFROM d\nRUN echo 29\n"),
-    Case("two stages of one name, the first one asked for", "FROM busybox AS d\nRUN false\nFROM busybox AS d\nRUN echo 30\n", target="d"),
-    Case("a base in capitals is an image", "FROM busybox AS busy\nRUN echo 31\nFROM busybox\nCOPY --from=BUSY /etc /x\n"),
+    Case(
+        "two stages of one name, the first one asked for",
+        "FROM busybox AS d\nRUN false\nFROM busybox AS d\nRUN echo 30\n",
+        target="d",
+    ),
+    Case(
+        "a base in capitals is an image", "FROM busybox AS busy\nRUN echo 31\nFROM busybox\nCOPY --from=BUSY /etc /x\n"
+    ),
     Case("two stages from one image", "FROM busybox AS a\nRUN echo 60 >/60\nFROM busybox\nCOPY --from=a /60 /\n"),
     Case(
         "the same steps in two stages",
@@ -100,16 +117,25 @@ CASES = (
         "FROM busybox AS a\nRUN echo 64\nFROM busybox AS b\nRUN echo 65\nFROM busybox\n"
         "RUN --mount=from=b,target=/z --mount=from=a,target=/y echo 66\n",
     ),
-    Case("the same file step under other variables", "FROM scratch AS a\nARG X=1\nCOPY a.txt /\nFROM scratch AS b\nCOPY a.txt /\n"
-         "FROM scratch\nCOPY --from=a / /a\nCOPY --from=b / /b\n"),
-    Case("a stage that only a heredoc names", "FROM busybox AS a\nRUN echo 67\nFROM scratch\nCOPY --from=a <<E /x\ny\nE\n"),
+    Case(
+        "the same file step under other variables",
+        "FROM scratch AS a\nARG X=1\nCOPY a.txt /\nFROM scratch AS b\nCOPY a.txt /\n"
+        "FROM scratch\nCOPY --from=a / /a\nCOPY --from=b / /b\n",
+    ),
+    Case(
+        "a stage that only a heredoc names",
+        "FROM busybox AS a\nRUN echo 67\nFROM scratch\nCOPY --from=a <<E /x\ny\nE\n",
+    ),
     Case(
         "two platforms share a copy",
         "FROM --platform=$BUILDPLATFORM busybox AS b\nARG TARGETARCH\nCOPY a.txt /\nRUN echo $TARGETARCH >/a\n"
         "FROM scratch\nCOPY --from=b /a /\n",
         platforms=("linux/amd64", "linux/arm64"),
     ),
-    Case("build platform", "FROM --platform=$BUILDPLATFORM busybox AS b\nARG TARGETARCH\nRUN echo 32 $TARGETARCH\nFROM b\nRUN true\n"),
+    Case(
+        "build platform",
+        "FROM --platform=$BUILDPLATFORM busybox AS b\nARG TARGETARCH\nRUN echo 32 $TARGETARCH\nFROM b\nRUN true\n",
+    ),
     Case(
         "two platforms",
         "FROM --platform=$BUILDPLATFORM busybox AS b\nRUN echo 33\nARG TARGETARCH\nRUN echo $TARGETARCH >/a\n"
@@ -139,7 +165,8 @@ CASES = (
     ),
     Case(
         "named contexts as bases",
-        "FROM img AS a\nRUN echo 36\nFROM dir AS b\nCOPY a.txt /\nFROM scratch\nCOPY --from=a /etc /\nCOPY --from=b / /\n",
+        "FROM img AS a\nRUN echo 36\nFROM dir AS b\nCOPY a.txt /\nFROM scratch\n"
+        "COPY --from=a /etc /\nCOPY --from=b / /\n",
         contexts={"img": "docker-image://busybox", "dir": "other"},
     ),
     Case(
@@ -154,10 +181,13 @@ CASES = (
     ),
     Case("add", "FROM scratch AS a\nADD a.txt /x/\nADD --chmod=755 src /y/\nFROM a\nCOPY --chown=1:2 other /z\n"),
     Case("copy parents and exclude", "FROM scratch AS a\nCOPY --exclude=*.txt . /x/\nFROM a\nCOPY src/./deep /y\n"),
-    Case("windows line ends", "FROM busybox AS r\r\nRUN echo 41 \\\r\n  42\r\nCOPY <<E /e\r\nx\r\nE\r\nFROM r\r\nRUN echo 43\r\n"),
+    Case(
+        "windows line ends",
+        "FROM busybox AS r\r\nRUN echo 41 \\\r\n  42\r\nCOPY <<E /e\r\nx\r\nE\r\nFROM r\r\nRUN echo 43\r\n",
+    ),
     Case("byte order mark", "\ufeffFROM busybox AS r\nRUN echo 44\nFROM r\nRUN echo 45\n"),
     Case("letters", "FROM busybox AS r\nRUN echo 'grüße 你好'\nFROM r\nRUN echo 46\n"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -166,9 +196,14 @@ def test_steps_are_those_of_the_engine(case: Case, engine: Any, project: Any) ->
         project.write(path, text)
     (project.path / "Dockerfile").write_bytes(case.text.encode())
     stages = steps_of(
-        parse(case.text), case.target, case.args, case.platforms, case.contexts,
-        build_platform="linux/amd64", triggers=case.triggers,
-    )  # fmt: skip
+        parse(case.text),
+        case.target,
+        case.args,
+        case.platforms,
+        case.contexts,
+        build_platform="linux/amd64",
+        triggers=case.triggers,
+    )
     steps = [step for stage in stages for step in stage.steps]
     found = _names(case, engine, project)
     # Between platforms it is a race which name a shared step is shown under.
@@ -188,9 +223,10 @@ def test_onbuild_of_an_image_is_shown_as_such(engine: Any, project: Any) -> None
     project.dockerfile("FROM busybox\nONBUILD COPY a.txt /o/\nONBUILD ENV A=1\nONBUILD RUN echo 50\n")
     _build(["--load", "-t", "hitmiss-outline-onbuild"], engine, project)
     case = Case(
-        "", "FROM hitmiss-outline-onbuild AS x\nRUN echo 51\nFROM x\nRUN echo 52\n",
+        "",
+        "FROM hitmiss-outline-onbuild AS x\nRUN echo 51\nFROM x\nRUN echo 52\n",
         triggers={"hitmiss-outline-onbuild": ("COPY a.txt /o/", "ENV A=1", "RUN echo 50")},
-    )  # fmt: skip
+    )
     test_steps_are_those_of_the_engine(case, engine, project)
     bare = [step for stage in steps_of(parse(case.text)) for step in stage.steps]
     assert [(step.stage, step.index, step.of) for step in bare] == [("x", 1, 2), ("x", 2, 2), ("stage-1", 1, 1)]
@@ -214,14 +250,23 @@ def _names(case: Case, engine: Any, project: Any) -> set[str]:
     for line in _build(options, engine, project).splitlines():
         if line.startswith("{"):
             found |= {vertex["name"] for vertex in json.loads(line).get("vertexes") or ()}
-    kept = {name for name in found if name.startswith(("[", "FROM ")) and not re.match(r"\[([^]]* )?internal\]|\[context ", name)}
+    kept = {
+        name
+        for name in found
+        if name.startswith(("[", "FROM ")) and not re.match(r"\[([^]]* )?internal\]|\[context ", name)
+    }
     return {re.sub(r"@sha256:[0-9a-f]{64}$", "", name) for name in kept if "] LINK " not in name}
 
 
 def _build(options: list[str], engine: Any, project: Any) -> str:
     done = subprocess.run(
         ["docker", "buildx", "build", "--progress=rawjson", *options, "."],
-        cwd=project.path, env=engine.env(), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=project.path,
+        env=engine.env(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stderr

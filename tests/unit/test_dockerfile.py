@@ -1,24 +1,21 @@
-"""Dockerfiles as stages and instructions: this parser against BuildKit's own (the `dockerfile` library), and its errors."""
+"""Dockerfiles as stages and instructions: this parser against BuildKit's own, and its errors."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 import dockerfile as buildkit
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hitmiss.errors import UsageError
-from hitmiss.project.dockerfile import Dockerfile, DockerfileError, Instruction, parse
+from hitmiss.project.dockerfile import DockerfileError, Instruction
 from hitmiss.project.syntax import read
 
 WRITTEN = (
     "FROM busybox",
     "from busybox as b\nrun true\ncopy . .",
-    "ARG A\nARG B=1 C=\"two words\"\nFROM $A\nARG A\nARG D E=f",
+    'ARG A\nARG B=1 C="two words"\nFROM $A\nARG A\nARG D E=f',
     "# syntax=docker/dockerfile:1\n# escape=`\nFROM a\nRUN a `\n  b\n",
     "#escape = `\n\nFROM a\nRUN a \\\nCOPY `\na b",
     "# comment\n# escape=`\nFROM a\nRUN a \\\n b",
@@ -35,21 +32,21 @@ WRITTEN = (
     "FROM a\nRUN <<EOF\necho \\\nEOF\nRUN x",
     "FROM a\nRUN <<-EOF cat && <<'two' cat\n\tone\n\tEOF\n$x\ntwo\n",
     "FROM a\nRUN 3<<EOF foo\nx\nEOF",
-    "FROM a\nRUN <<E\"O\"F\nx\nEOF",
+    'FROM a\nRUN <<E"O"F\nx\nEOF',
     "FROM a\nRUN echo \"<<EOF\"\nRUN echo '<<EOF'",
     "FROM a\nRUN echo a<<EOF",
     "FROM a\nRUN cat <<EOF > /x\n# not a comment\n\nEOF",
-    "FROM a\nRUN [\"cat\", \"<<EOF\"]\nRUN x",
+    'FROM a\nRUN ["cat", "<<EOF"]\nRUN x',
     "FROM a\nCOPY <<a <<b /d/\n1\na\n2\nb\nADD <<c /c\nc\n",
-    "FROM a\nCOPY --from=x --chown=\"a b\":c --link src dst",
+    'FROM a\nCOPY --from=x --chown="a b":c --link src dst',
     "FROM a\nCOPY -- --from=x a b",
     "FROM a\nCOPY --exclude='a b' --exclude=\\* . /x",
-    "FROM a\nCOPY [\"a b\", \"c\"]",
+    'FROM a\nCOPY ["a b", "c"]',
     "FROM a\nCOPY [a, b] c",
-    "FROM a\nCOPY [\"a\", 1]",
-    "FROM a\nRUN [\"a\"",
+    'FROM a\nCOPY ["a", 1]',
+    'FROM a\nRUN ["a"',
     "FROM a\nRUN []",
-    "FROM a\nRUN   [ \"a\" , \"b\\u00e9\\n\" ]  ",
+    'FROM a\nRUN   [ "a" , "b\\u00e9\\n" ]  ',
     "FROM a\nRUN --mount=type=bind,target=/x --network=none make",
     "FROM a\nRUN --mount=type=bind,target=/x",
     "FROM a\nRUN --mount=type=secret,id=a <<EOF\nx\nEOF",
@@ -57,12 +54,12 @@ WRITTEN = (
     "FROM a\nENV a=b c=\"d e\" f='g h' i=j\\ k l=",
     "FROM a\nENV a=b c",
     "FROM a\nENV a",
-    "FROM a\nLABEL a=b \\\n  c=\"d\" \\\n  # comment\n  e=f",
-    "FROM a\nLABEL \"a b\"=c",
-    "FROM a\nHEALTHCHECK NONE\nHEALTHCHECK --interval=3s CMD a b\nHEALTHCHECK CMD [\"a\", \"b\"]",
+    'FROM a\nLABEL a=b \\\n  c="d" \\\n  # comment\n  e=f',
+    'FROM a\nLABEL "a b"=c',
+    'FROM a\nHEALTHCHECK NONE\nHEALTHCHECK --interval=3s CMD a b\nHEALTHCHECK CMD ["a", "b"]',
     "FROM a\nONBUILD RUN x\nONBUILD COPY --from=b c d\nONBUILD ENV a=b",
     "FROM a\nONBUILD RUN <<EOF\nx\nEOF\nRUN y",
-    "FROM a\nCMD [\"a\", \"b\"]\nENTRYPOINT a b\nSHELL [\"/bin/sh\", \"-c\"]\nVOLUME /a /b\nVOLUME [\"/a\"]\nEXPOSE 80 443/tcp",
+    'FROM a\nCMD ["a", "b"]\nENTRYPOINT a b\nSHELL ["/bin/sh", "-c"]\nVOLUME /a /b\nVOLUME ["/a"]\nEXPOSE 80 443/tcp',
     "FROM a\nUSER  a:b \nWORKDIR /a b\nSTOPSIGNAL TERM\nMAINTAINER A B <c>",
     "FROM a\nRUN\t\tx\ty",
     "FROM a\n  RUN x\n\tRUN y",
@@ -80,23 +77,97 @@ WRITTEN = (
     "FROM a\nRUN a && \\\n    b; \\\n    c",
     "FROM a\nRUN <<EOF <<EOF\nx\nEOF\ny\nEOF",
     "FROM a\nADD --checksum=sha256:x https://e.org/x /y\nADD git@github.com:a/b.git /z",
-)  # fmt: skip
+)
 
-KEYWORDS = ["FROM", "RUN", "COPY", "ADD", "ENV", "ARG", "LABEL", "CMD", "ENTRYPOINT", "WORKDIR", "USER", "EXPOSE", "VOLUME",
-            "SHELL", "HEALTHCHECK", "ONBUILD", "STOPSIGNAL", "MAINTAINER"]  # fmt: skip
-PIECES = ["a", "b=c", "<<EOF", "<<-E", "<<'E'", "3<<\"E\"F", "EOF", "E", "--x", "--from=s", "--mount=type=bind,target=/t", "--", "-",
-          "$A", "${A:-b}", "${A", "\"", "'", "\"q r\"", "'s t'", "\\", "`", "\\\"", "[\"j\", \"k\"]", "[", "]", "[1]", "#", "# c", ",",
-          "=", "é", "\u2003", "\x1c", "\x0b", "<", "&&", "{", "}"]  # fmt: skip
+KEYWORDS = [
+    "FROM",
+    "RUN",
+    "COPY",
+    "ADD",
+    "ENV",
+    "ARG",
+    "LABEL",
+    "CMD",
+    "ENTRYPOINT",
+    "WORKDIR",
+    "USER",
+    "EXPOSE",
+    "VOLUME",
+    "SHELL",
+    "HEALTHCHECK",
+    "ONBUILD",
+    "STOPSIGNAL",
+    "MAINTAINER",
+]
+PIECES = [
+    "a",
+    "b=c",
+    "<<EOF",
+    "<<-E",
+    "<<'E'",
+    '3<<"E"F',
+    "EOF",
+    "E",
+    "--x",
+    "--from=s",
+    "--mount=type=bind,target=/t",
+    "--",
+    "-",
+    "$A",
+    "${A:-b}",
+    "${A",
+    '"',
+    "'",
+    '"q r"',
+    "'s t'",
+    "\\",
+    "`",
+    '\\"',
+    '["j", "k"]',
+    "[",
+    "]",
+    "[1]",
+    "#",
+    "# c",
+    ",",
+    "=",
+    "é",
+    "\u2003",
+    "\x1c",
+    "\x0b",
+    "<",
+    "&&",
+    "{",
+    "}",
+]
 SPACES = st.sampled_from(["", " ", "  ", "\t"])
 ENDS = st.sampled_from(["\n", "\n", "\n", "\r\n", " \\\n", "\\\n", " `\n", "\\ \n", "\n\n", "\r\r\n", ""])
 LINE = st.tuples(
     SPACES,
-    st.sampled_from([*KEYWORDS, "ONBUILD RUN", "ONBUILD COPY", "NOPE", *(word.lower() for word in KEYWORDS), "", "", "#", "# escape=`", "#syntax = x y", "EOF", "E", "\\"]),
+    st.sampled_from(
+        [
+            *KEYWORDS,
+            "ONBUILD RUN",
+            "ONBUILD COPY",
+            "NOPE",
+            *(word.lower() for word in KEYWORDS),
+            "",
+            "",
+            "#",
+            "# escape=`",
+            "#syntax = x y",
+            "EOF",
+            "E",
+            "\\",
+        ]
+    ),
     st.lists(st.tuples(SPACES, st.sampled_from(PIECES)), max_size=5),
     SPACES,
     ENDS,
 ).map(lambda parts: f"{parts[0]}{parts[1]} {''.join(a + b for a, b in parts[2])}{parts[3]}{parts[4]}")
-DIRECTIVES = st.sampled_from(["", "", "# escape=`\n", "# syntax=a\n", "# syntax=b\n# escape=`\n", "#escape=\\\n", "# x\n", "\ufeff"])
+DIRECTIVES = st.sampled_from(
+    ["", "", "# escape=`\n", "# syntax=a\n", "# syntax=b\n# escape=`\n", "#escape=\\\n", "# x\n", "\ufeff"]
+)
 TEXTS = st.tuples(DIRECTIVES, st.lists(LINE, min_size=1, max_size=8)).map(lambda parts: parts[0] + "".join(parts[1]))
 
 Row = tuple[str, int, int, tuple[str, ...], bool, tuple[str, ...], str, tuple[tuple[str, int, str], ...]]
@@ -109,12 +180,17 @@ def _theirs(text: str) -> list[Row] | str:
         return str(error)
     return [
         (
-            (each.cmd or "").upper(), each.start_line, each.end_line, each.flags, each.json,
-            () if (each.sub_cmd or "").upper() == "ONBUILD" else each.value, (each.sub_cmd or "").upper(),
+            (each.cmd or "").upper(),
+            each.start_line,
+            each.end_line,
+            each.flags,
+            each.json,
+            () if (each.sub_cmd or "").upper() == "ONBUILD" else each.value,
+            (each.sub_cmd or "").upper(),
             tuple((doc.name, doc.file_descriptor, doc.content) for doc in each.heredocs),
         )
         for each in commands
-    ]  # fmt: skip
+    ]
 
 
 def _ours(text: str) -> list[Row] | str:
@@ -145,8 +221,8 @@ def test_as_buildkit_reads_it(text: str) -> None:
 @settings(max_examples=60000, deadline=None)
 @given(TEXTS)
 def test_generated_texts_as_buildkit_reads_them(text: str) -> None:
-    # The library is BuildKit 0.12: it takes a list with words behind it for JSON, wants no blank in `<< EOF`, and unescapes
-    # flags with a backslash whatever the escape directive says. None of that holds for later ones.
+    # The library is BuildKit 0.12: it takes a list with words behind it for JSON, wants no blank in `<< EOF`, and
+    # unescapes flags with a backslash whatever the escape directive says. None of that holds for later ones.
     assume(not re.search(r"\][^\n]*\S|<<-?\s", text))
     assume(not (re.search(r"escape *= *`", text) and re.search(r"--[^\n]*[\\`]", text)))
     theirs = _theirs(text)

@@ -24,6 +24,8 @@ def require_engine(builder: str | None = None) -> None:
             connection.settimeout(_TIMEOUT_S)
             connection.connect(str(path))
     except PermissionError:
-        raise error_of("permission denied while trying to connect to the docker API") or EngineError(str(path)) from None
+        words = "permission denied while trying to connect to the docker API"
+        raise error_of(words) or EngineError(words) from None
     except OSError:
-        raise error_of("Cannot connect to the Docker daemon") or EngineError(str(path)) from None
+        words = f"Cannot connect to the Docker daemon at unix://{path}."
+        raise error_of(words) or EngineError(words) from None

@@ -49,7 +49,10 @@ class Contexts:
     def definitions(self) -> tuple[tuple[str, Path], ...]:
         """The Dockerfile and every place of an ignore file, whether it exists or not: (context, path)."""
         files = (self.dockerfile, *self.ignore_files) if self.dockerfile else self.ignore_files
-        return (*((MAIN, path) for path in files), *((name, path / ".dockerignore") for name, path in self.named.items()))
+        return (
+            *((MAIN, path) for path in files),
+            *((name, path / ".dockerignore") for name, path in self.named.items()),
+        )
 
     def rules(self) -> dict[str, IgnoreRules]:
         """The ignore rules now in force for each context of `folders`; raises `UsageError` for a refused pattern."""
@@ -118,7 +121,9 @@ def _main(path: str, here: Path) -> Path | None:
     if _REMOTE.match(path):
         return None
     if place.exists():
-        raise UsageError(f"The build context {path} is a file, not a folder.", "Name the folder that holds the sources.")
+        raise UsageError(
+            f"The build context {path} is a file, not a folder.", "Name the folder that holds the sources."
+        )
     raise UsageError(f"The build context {path} does not exist.", "Name the folder that holds the sources.")
 
 
@@ -126,7 +131,9 @@ def _named(name: str, value: str, here: Path) -> Path:
     place = _absolute(value, here)
     if not _is_folder(place):
         state = "is a file, not a folder" if place.exists() else "does not exist"
-        raise UsageError(f"The build context {name}={value} {state}.", "Give a folder, or a URL or docker-image://NAME.")
+        raise UsageError(
+            f"The build context {name}={value} {state}.", "Give a folder, or a URL or docker-image://NAME."
+        )
     return place
 
 
@@ -151,7 +158,7 @@ def _dockerfile(given: str | None, root: Path | None, here: Path) -> Path | None
 
 
 def _absolute(path: str, here: Path) -> Path:
-    return Path(os.path.abspath(here / path))
+    return Path(os.path.normpath(here / path))
 
 
 def _is_folder(path: Path) -> bool:

@@ -126,5 +126,3 @@ def _check(instruction: Instruction) -> None:
 def _as_written(instruction: Instruction) -> str:
     words = instruction.original.split(maxsplit=1)
     return words[0] if words else ""
-
-

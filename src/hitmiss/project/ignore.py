@@ -37,7 +37,6 @@ class IgnoreRules:
         """Whether BuildKit leaves out `folder` and everything in it, now and whatever comes."""
         return bool(self._matcher) and self._matcher.shuts(folder)
 
-
     def folder(self, path: str) -> Flags:
         """For a walk: what to hand to `enter` for the entries of a folder ("" is the context itself)."""
         return self._matcher.folder(path)[1]

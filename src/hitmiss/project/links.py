@@ -57,7 +57,8 @@ def _names(root: str, above: Parts, part: str) -> list[str]:
         return [part]
     try:
         test = glob(part)
-        return [name for name in os.listdir("/".join((root, *above))) if test(name)]
+        with os.scandir("/".join((root, *above))) as entries:
+            return [entry.name for entry in entries if test(entry.name)]
     except (OSError, PatternError):
         return []
 
@@ -65,7 +66,7 @@ def _names(root: str, above: Parts, part: str) -> list[str]:
 def _target(root: str, parts: Parts) -> Parts | None:
     """Where the link at `parts` points, from the context's root; None where there is no link."""
     try:
-        text = os.readlink("/".join((root, *parts)))
+        text = Path(root, *parts).readlink().as_posix()
     except OSError:
         return None
     place = text if text.startswith("/") else posixpath.join("/", *parts[:-1], text)

@@ -14,8 +14,7 @@ from hitmiss.project.syntax import Instruction
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount, its values as written (variables not filled in). `source_stage` is its `from=`, "" when there is none.
-    """
+    """One mount, its values as written (variables not filled in); `source_stage` is its `from=`, "" for none."""
 
     kind: str
     source_stage: str

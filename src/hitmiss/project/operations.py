@@ -77,9 +77,7 @@ class Pass:
         dockerfile = question.dockerfile
         stage = question.target or dockerfile.stages[-1].name
         automatic = platform_values(question.build_platform, platform, stage, question.build_args)
-        self.values: Values = global_values(
-            dockerfile.arguments, automatic, question.build_args, dockerfile.escape
-        )
+        self.values: Values = global_values(dockerfile.arguments, automatic, question.build_args, dockerfile.escape)
         self.graph: Graph = graph_of(dockerfile, question.target, self.values, question.contexts, question.triggers)
         self.scopes: dict[State, Scope] = {}
         self.platforms: dict[State, str] = {}
@@ -118,7 +116,11 @@ class Pass:
         if from_image:
             shown = state.context is None and state.stage is not None
             index = int(shown)
-            root = ("context", state.context) if state.context is not None else ("image", full_name(state.base_name), platform)
+            root = (
+                ("context", state.context)
+                if state.context is not None
+                else ("image", full_name(state.base_name), platform)
+            )
             last = Operation(self._key(root), state, None, (), index, (1 + len(known_first)) * shown, platform=platform)
             found.append(last)
         scope = self.scopes[state] = self._start(state)
@@ -190,5 +192,3 @@ def full_name(image: str) -> str:
     if not at and ":" not in name.rpartition("/")[2]:
         name += ":latest"
     return name + at + digest
-
-

@@ -34,8 +34,7 @@ _NO_DISK: Final = ("docker-image://", "target:", "oci-layout://", "input:", *_EL
 
 @dataclass(frozen=True, slots=True)
 class StepRef:
-    """A step by BuildKit's numbers: stage (`stage-N` when unnamed), index from 1, and its first line in the Dockerfile.
-    """
+    """A step by BuildKit's numbers: stage (`stage-N` when unnamed), index from 1; `start` is its first line."""
 
     stage: str
     index: int
@@ -44,8 +43,7 @@ class StepRef:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What one source of a step selects of a context: a path or pattern in parts, and filters for what lies under it.
-    """
+    """What one source of a step selects of a context: a path or pattern in parts, filters for what lies under."""
 
     context: str
     parts: tuple[str, ...]

@@ -6,14 +6,18 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Status, Step, Verdict
 from hitmiss.symbols import SYMBOLS, plain, seconds, size
 
 _COLOURS = {"hit": "cyan", "miss": "yellow", "running": "blue", "failed": "bold red", "dim": "bright_black"}
 _WORD_WIDTH = max(len(symbol.word) for symbol in SYMBOLS.values())
 
+_LAST_LINES = 20
+"""How much of a failed step's output is told without the screen."""
 
-def print_tree(build: Build, console: Console) -> None:
+
+def print_tree(build: Build, console: Console, log: StepLog | None = None) -> None:
     """The finished build as a tree: stages, steps with shape, word and time, and a last line that sums it up."""
     width = min(console.width, 110)
     for stage in build.stages:
@@ -21,15 +25,20 @@ def print_tree(build: Build, console: Console) -> None:
         for step in stage.steps:
             console.print(_row(step, width), no_wrap=True, crop=True, highlight=False)
     print_checks(build, console)
-    print_failure(build, console)
+    print_failure(build, console, log)
     console.print(summary(build), highlight=False)
 
 
-def print_failure(build: Build, console: Console) -> None:
-    """What the client said of a failed build: source excerpt and error."""
-    if build.status is Status.FAILED:
-        for line in build.text or (build.error,):
-            console.print(Text(plain_line(line)), highlight=False, soft_wrap=True)
+def print_failure(build: Build, console: Console, log: StepLog | None = None) -> None:
+    """What the failed step wrote last, and what the client said: source excerpt and error."""
+    if build.status is not Status.FAILED:
+        return
+    if log is not None:
+        first = max(0, log.line_count - _LAST_LINES)
+        for line in log.plain_text(first).splitlines():
+            console.print(Text(f"  │ {plain_line(line)}"), highlight=False, soft_wrap=True)
+    for line in build.text or (build.error,):
+        console.print(Text(plain_line(line)), highlight=False, soft_wrap=True)
 
 
 def print_checks(build: Build, console: Console) -> None:

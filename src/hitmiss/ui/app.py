@@ -72,8 +72,12 @@ class HitmissApp(App[int]):
         Binding("ctrl+q", "act('quit')", show=False, priority=True, system=True),
     ]
 
-    def __init__(self, subject: Subject, *, theme_name: str = "", keys: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, subject: Subject, *, theme_name: str = "", keys: dict[str, str] | None = None, welcome: str = ""
+    ) -> None:
+        """`keys` as in the settings; `welcome` is said once, when the screen opens."""
         super().__init__()
+        self._welcome = welcome
         self._subject = subject
         self._keys = keys or {}
         self._theme_name = theme_name or theme.DARK.name
@@ -111,6 +115,8 @@ class HitmissApp(App[int]):
         self.query_one("#steps-frame").border_title = "Steps"
         self.query_one(StepTree).focus()
         self._draw()
+        if self._welcome:
+            self.notify(plain(self._welcome), timeout=15, markup=False)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

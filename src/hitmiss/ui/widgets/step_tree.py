@@ -311,6 +311,7 @@ class StepTree(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows))
+        self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
 
 
 def _moving(row: Row) -> bool:
