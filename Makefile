@@ -7,24 +7,26 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: run test check bench screenshots stop clean
+.PHONY: run test check lint bench screenshots stop clean
 
 # With the engine that is there; else, on Debian as root, with a private one; else hitmiss itself says what to do.
 run: $(STAMP)
 	@$(BIN)/python -m tests.support.engine use -- $(BIN)/hitmiss demo $(ARGS)
 
-# One worker per file at a time, so that each starts its engines once.
-test: $(STAMP)
+# All there is to check. One worker per file at a time, so that each starts its engines once.
+test: $(STAMP) lint
 	$(BIN)/python -m tests.support.install
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # What needs no engine and no terminal: quick enough for every save.
-check: $(STAMP)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+check: $(STAMP) lint
 	$(BIN)/python -m pytest -q -n 2 -m "not engine and not e2e" $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo >$(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.support.install

@@ -28,7 +28,7 @@ class Replay:
     """Plays the builds of a recording one after the other."""
 
     def __init__(self, path: Path, *, speed: float = 1.0, notice: str = "") -> None:
-        """`speed` 2.0 plays twice as fast; 0 shows the end at once. Raises `UsageError` for a file that holds no build."""
+        """`speed` 2.0 is twice as fast, 0 shows the end at once. Raises `UsageError` for a file without a build."""
         self.on_change: Callable[[], None] = nothing
         self._records = read(path)
         self._speed = speed

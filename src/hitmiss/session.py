@@ -115,7 +115,7 @@ class Session:
         return runner.fold.logs.get(step_id) if runner else None
 
     def command(self) -> str:
-        """The `docker build` command that does the same; values of arguments that look secret are left to the environment."""
+        """The `docker build` command that does the same; values that look secret are left to the environment."""
         arguments = tuple(
             given.partition("=")[0] if looks_secret(given.partition("=")[0]) else given
             for given in self._options.build_args
@@ -163,7 +163,7 @@ class Session:
             )
         if not self._reload():
             return
-        self._do(self._schedule.requested())
+        self._do(self._schedule.requested(whole=no_cache or bool(stages)))
 
     def cancel(self) -> None:
         """Cancel the running build."""
@@ -175,7 +175,7 @@ class Session:
 
     def next_mode(self) -> None:
         """Go to the next answer to a save during a build: restart, queue, manual."""
-        self._schedule.mode = self._schedule.mode.next
+        self._do(self._schedule.switch(self._schedule.mode.next))
         self._say(f"A save during a build now means: {_MODE_WORDS[self._schedule.mode]}.")
 
     def set_target(self, target: str) -> None:
@@ -281,6 +281,8 @@ class Session:
             self._changed(changes)
 
     def _changed(self, changes: frozenset[watch.Change]) -> None:
+        if not changes:  # the watch has begun
+            return
         kinds = {change.kind for change in changes}
         if watch.Kind.GONE in kinds:
             self._watch = Watch.GONE
@@ -366,7 +368,8 @@ class Session:
 
     async def _await_engine(self) -> None:
         """Wait until the engine answers again, then build: its user should not have to notice."""
-        while self._engine_problem and not await builders.engine_alive(self._options.builder or None):
+        builder = self._options.builder or None
+        while self._engine_problem and not await builders.engine_alive(builder):  # noqa: ASYNC110
             await asyncio.sleep(_ENGINE_POLL_S)
         if self._engine_problem:
             self._engine_problem = ""

@@ -182,8 +182,8 @@ def test_parallel_stages(project: Project) -> None:
     stages = [f"FROM busybox AS s{number}\nRUN echo {project.path} {number} > /{number}\n" for number in range(4)]
     copies = "".join(f"COPY --from=s{number} /{number} /\n" for number in range(4))
     project.dockerfile("".join(stages) + "FROM scratch\n" + copies)
-    assert letters(build(project)) == "hm m m m mmmm"
-    assert letters(build(project)) == "hh h h h hhhh"
+    assert letters(build(project)) == "m m m hm mmmm", "equal FROMs are one, shown where BuildKit names it"
+    assert letters(build(project)) == "h h h hh hhhh"
 
 
 def test_one_broken_of_several_at_once(project: Project) -> None:
@@ -268,6 +268,7 @@ def as_step(step: Any) -> dict[str, str]:
         ("", [], "cannot be empty"),
         ("FROM $NOTHING\n", [], "should not be blank"),
         ("FROM busybox AS a\nCOPY --from=b / /\nFROM busybox AS b\nCOPY --from=a / /\n", [], "circular dependency"),
+        ("FROM busybox AS a\nCOPY --from=b / /\nFROM busybox AS b\nRUN true\nFROM a\n", [], "cannot copy from stage"),
         ("FROM busybox\n", ["--target", "nope"], 'target stage "nope" could not be found'),
         ("FROM busybox\n", ["--secret", "nonsense"], "invalid field 'nonsense'"),
         ("FROM busybox\n", ["--secret", "id=x,src=missing"], "missing"),
@@ -299,6 +300,19 @@ def test_what_fails_while_it_is_built_is_a_1(dockerfile: str, project: Project) 
     build_report = hitmiss.report(".", cwd=project.path, code=1)["build"]
     assert build_report["status"] == "failed"
     assert re.fullmatch(r"[a-z0-9]{25}", build_report["id"])
+
+
+def test_builds_at_the_same_time_have_their_own_records(project: Project) -> None:
+    """buildx does not tell the record of a build that failed; it is found among those of the same moment."""
+    for name in "abc":
+        project.dockerfile(f"FROM busybox\nRUN echo {project.path} {name}; exit 1", f"{name}.Dockerfile")
+    words = ["build", "--json", "-f"]
+    running = [hitmiss.start(*words, f"{name}.Dockerfile", ".", cwd=project.path) for name in "abc"]
+    found = [json.loads(process.communicate(timeout=60)[0]) for process in running]
+    for name, each in zip("abc", found, strict=True):
+        compare_with_record(each)
+        assert f" {name}; exit 1".encode() in record_of(each)
+    assert len({each["build"]["id"] for each in found}) == 3
 
 
 def test_a_context_that_is_not_there(tmp_path: Path) -> None:

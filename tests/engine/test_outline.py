@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
 import subprocess
 from dataclasses import dataclass, field
@@ -10,12 +12,82 @@ from typing import Any
 
 import pytest
 
-from hitmiss.project.dockerfile import parse
+from hitmiss.project.dockerfile import DockerfileError, parse
 from hitmiss.project.outline import StageOutline, StepOutline, steps_of
 
 pytestmark = pytest.mark.engine
 
 FILES = {"a.txt": "a", "src/main.py": "m", "src/deep/x.py": "x", "other/b.txt": "b"}
+
+
+WORDS = int(os.environ.get("HITMISS_WORDS", "200"))
+"""Random words that are compared; a hundred in one build."""
+WORD_PIECES = (
+    *(
+        "a",
+        "b",
+        ".",
+        "/",
+        " ",
+        "$A",
+        "${A}",
+        "$B",
+        "$E",
+        "$U",
+        "${U}",
+        "$G",
+        "${A:-x}",
+        "${U:-x}",
+        "${U-$A}",
+        "${E:-x}",
+        "${E-x}",
+    ),
+    *(
+        "${A:+y}",
+        "${U:+y}",
+        "${E+y}",
+        "${A%.*}",
+        "${A%%.*}",
+        "${A#*.}",
+        "${A##*.}",
+        "${A#?}",
+        "${A%z}",
+        "${A/o/0}",
+        "${A//o/0}",
+    ),
+    *(
+        "${A/tar/$B}",
+        "${A//?a/x}",
+        "${A/\\*/q}",
+        "${D:-${U:-z}}",
+        "${A:?no}",
+        '"',
+        "'",
+        "\\",
+        '\\"',
+        "\\$A",
+        '"$B"',
+        "'$B'",
+    ),
+    *(
+        '"\\$A"',
+        '"a b"',
+        "$",
+        "$$",
+        "$1",
+        "$@",
+        "<",
+        "<<",
+        "é",
+        "${A}${B}",
+        "$A_",
+        "${A#fo*o}",
+        "${A%.*r.*}",
+        "{",
+        "}",
+        ":-",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -270,3 +342,40 @@ def _build(options: list[str], engine: Any, project: Any) -> str:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stderr
+
+
+def test_random_words_are_filled_in_as_the_engine_does(engine: Any, project: Any) -> None:
+    chance = random.Random(3)
+    head = "FROM scratch AS w\nENV A=foo.tar.gz B='b c' E= D=$A\nARG G=1\n"
+    lines: list[str] = []
+    while len(lines) < WORDS:
+        line = "WORKDIR /" + "".join(chance.choice(WORD_PIECES) for _ in range(chance.randint(1, 6)))
+        try:
+            parse(head + line + "\n")
+            steps_of(parse(head + line + "\n"))
+        except DockerfileError:
+            continue
+        if not line.endswith("\\"):
+            lines.append(line)
+    for start in range(0, len(lines), 100):
+        project.dockerfile(head + "\n".join(lines[start : start + 100]) + "\nFROM w\nWORKDIR /end\n")
+        steps = [step for stage in steps_of(parse(project.read("Dockerfile"))) for step in stage.steps]
+        found = _names(Case("", ""), engine, project)
+        assert sorted(step.names[0] for step in steps) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    "word", ["${", "${A", "'", '"', "${A:?}x${U:?gone}", "${U?}", "${A!b}", "${A:#b}", "${:a}", "${A/b}", "${A#\\b}"]
+)
+def test_words_that_the_engine_refuses(word: str, engine: Any, project: Any) -> None:
+    project.dockerfile(f"FROM scratch\nENV A=a\nWORKDIR /{word}\n")
+    with pytest.raises(DockerfileError):
+        steps_of(parse(project.read("Dockerfile")))
+    done = subprocess.run(
+        ["docker", "buildx", "build", "--output", "type=cacheonly", "."],
+        cwd=project.path,
+        env=engine.env(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode != 0

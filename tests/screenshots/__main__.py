@@ -141,7 +141,9 @@ def main() -> None:
         asyncio.run(main_story(folder))
         shutil.rmtree(folder)
         shutil.copytree(EXAMPLES / "webapp", folder)
-        (folder / "src" / "greeting.py").write_text((folder / "src" / "greeting.py").read_text().replace("Hello", "Good morning"))
+        (folder / "src" / "greeting.py").write_text(
+            (folder / "src" / "greeting.py").read_text().replace("Hello", "Good morning")
+        )
         asyncio.run(other_looks(folder))
 
 

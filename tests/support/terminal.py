@@ -6,6 +6,7 @@ Nothing here sleeps: who waits, waits for what is on the screen.
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import os
 import re
@@ -19,23 +20,25 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any, ClassVar
 
 import pyte
 
 from tests.support.wait import wait_for
 
 _DOOR = """
-import fcntl, os, sys, termios
+import ctypes, fcntl, os, sys, termios
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-user = int(sys.argv[1])
-if user:
-    os.setgroups([])
-    os.setgid(user)
-    os.setuid(user)
+if sys.argv[1] == "powerless":
+    for power in (1, 2):
+        ctypes.CDLL(None).prctl(24, power, 0, 0, 0)
 os.execvp(sys.argv[2], sys.argv[2:])
 """
-"""Makes the pty the terminal of the program, as a login does; the process number stays the same."""
+"""Makes the pty the terminal of the program, as a login does; the process number stays the same.
+
+24 is PR_CAPBSET_DROP; 1 and 2 are the powers by which root reads what the permissions keep from it.
+"""
 
 KEYS = {
     "enter": "\r",
@@ -55,7 +58,12 @@ KEYS = {
 }
 
 _MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
+_FOREIGN = re.compile(rb"\x1b\[[<>=][\d;]*[A-Za-z]")
+"""What pyte would print a letter of."""
+_BEGUN = re.compile(rb"\x1b(?:\[[<>=?]?[\d;]*)?$")
 _KITTY = re.compile(rb"\x1b\[([<>])\d*u")
+
+_ASKS_FOR_FRAMES, _FRAME_BEGINS, _FRAME_ENDS = b"\x1b[?2026$p", b"\x1b[?2026h", b"\x1b[?2026l"
 
 ALTERNATE, PASTE, CURSOR = 1049, 2004, 25
 MOUSE = (1000, 1002, 1003, 1005, 1006, 1015, 1016)
@@ -63,11 +71,30 @@ FOCUS, SYNCHRONIZED, RESIZE_REPORTS = 1004, 2026, 2048
 
 
 class _Screen(pyte.Screen):  # type: ignore[misc]
-    """pyte's, deaf to what it does not know: it would take a private request for a public one."""
+    """pyte's, with an alternate screen, and deaf to the private requests that it takes for public ones."""
 
-    def report_device_attributes(self, *args: object, **kwargs: object) -> None: ...
+    _main: ClassVar[dict[int, Any]] = {}
 
-    def report_device_status(self, *args: object, **kwargs: object) -> None: ...
+    def select_graphic_rendition(self, *attributes: int, **private: bool) -> None:
+        if not private:
+            super().select_graphic_rendition(*attributes)
+
+    def set_mode(self, *modes: int, **private: bool) -> None:
+        super().set_mode(*modes, **private)
+        if ALTERNATE in modes and private:
+            self._main = copy.deepcopy(dict(self.buffer))
+            self.erase_in_display(2)
+
+    def reset_mode(self, *modes: int, **private: bool) -> None:
+        super().reset_mode(*modes, **private)
+        if ALTERNATE in modes and private:
+            self.erase_in_display(2)
+            self.buffer.update(self._main)
+            self._main = {}
+
+    def report_device_attributes(self, *arguments: object, **private: object) -> None: ...
+
+    def report_device_status(self, *arguments: object, **private: object) -> None: ...
 
 
 class Terminal:
@@ -80,20 +107,28 @@ class Terminal:
         cols: int = 120,
         rows: int = 40,
         env: Mapping[str, str] | None = None,
-        user: int = 0,
+        powerless: bool = False,
     ) -> None:
-        """`env` is added to the environment of this process; `user` is whom the program runs as."""
+        """`env` is added to the environment of this process; a `powerless` program may read only what it owns."""
         self._lock = threading.RLock()
         self._screen = _Screen(cols, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._raw = bytearray()
+        self._unseen = b""
+        self._broken: Exception | None = None
         self._master, self._slave = os.openpty()
         self._set_size(cols, rows)
         self.settings = termios.tcgetattr(self._slave)
         """How the terminal was set before the program had it."""
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **(env or {})}
+        environment = {
+            **os.environ,
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "LANG": "C.UTF-8",
+            **(env or {}),
+        }
         self.process = subprocess.Popen(
-            [sys.executable, "-S", "-E", "-c", _DOOR, str(user), *command],
+            [sys.executable, "-S", "-E", "-c", _DOOR, "powerless" if powerless else "", *command],
             cwd=cwd,
             env=environment,
             stdin=self._slave,
@@ -119,15 +154,20 @@ class Terminal:
         with self._lock:
             return "\n".join(line.rstrip() for line in self._screen.display)
 
-    def line(self, text: str) -> str:
-        """The first line of the screen that holds `text`; "" when none does."""
-        return next((line for line in self.text().splitlines() if text in line), "")
+    def shown(self) -> str:
+        """The screen for a person who has to find out what went wrong: without the lines that say nothing."""
+        return "\n".join(line for line in self.text().splitlines() if re.search(r"\w", line))
 
     @property
     def raw(self) -> bytes:
         """All that the program has written."""
         with self._lock:
             return bytes(self._raw)
+
+    def background(self, col: int, row: int) -> str:
+        """The background colour of a cell."""
+        with self._lock:
+            return str(self._screen.buffer[row][col].bg)
 
     @property
     def title(self) -> str:
@@ -139,19 +179,21 @@ class Terminal:
         """Wait until `condition` is true of the screen, and give the screen; a program that ends first is an error."""
 
         def so() -> str | None:
+            if self._broken:
+                raise self._broken
             over = self.process.poll() is not None
             if over:
                 self._drain()
             shown = self.text()
             if condition(shown):
                 return shown or " "
-            assert not over, f"the program ended with {self.process.returncode} before {what}:\n{shown}"
+            assert not over, f"the program ended with {self.process.returncode} before {what}:\n{self.shown()}"
             return None
 
         try:
             return wait_for(so, timeout, what)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.text()}") from None
+            raise AssertionError(f"{error}\n{self.shown()}") from None
 
     def wait_text(self, *texts: str, timeout: float = 20.0) -> str:
         """Wait until all of these are on the screen; gives the screen."""
@@ -176,6 +218,15 @@ class Terminal:
         while data:
             data = data[os.write(self._master, data) :]
 
+    def click(self, text: str) -> None:
+        """Click into the middle of the first place where the screen shows this text."""
+        for row, line in enumerate(self.text().splitlines()):
+            if text in line:
+                place = f"{line.index(text) + len(text) // 2 + 1};{row + 1}"
+                self.send(f"\x1b[<0;{place}M\x1b[<0;{place}m".encode())
+                return
+        raise AssertionError(f"{text!r} is not on the screen:\n{self.shown()}")
+
     def paste(self, text: str) -> None:
         """Paste, as a terminal does that knows brackets."""
         self.send(b"\x1b[200~" + text.encode() + b"\x1b[201~")
@@ -195,7 +246,7 @@ class Terminal:
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the program has not ended after {timeout:g} s:\n{self.text()}") from None
+            raise AssertionError(f"the program has not ended after {timeout:g} s:\n{self.shown()}") from None
         self._drain()
         return code
 
@@ -252,8 +303,11 @@ class Terminal:
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
     def _read(self) -> None:
-        while not self._closing.is_set():
-            self._read_some(0.1)
+        try:
+            while not self._closing.is_set():
+                self._read_some(0.1)
+        except Exception as error:  # noqa: BLE001 - told to whoever waits for the screen
+            self._broken = error
 
     def _read_some(self, timeout: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], timeout)
@@ -265,11 +319,24 @@ class Terminal:
             with contextlib.suppress(OSError):
                 data = os.read(self._master, 65536)
                 self._raw += data
-                self._stream.feed(data)
+                self._unseen += data
+                self._show()
         return True
+
+    def _show(self) -> None:
+        """Bring the screen up to the last whole frame: a frame that is half drawn is never seen."""
+        if _ASKS_FOR_FRAMES in self._unseen:
+            os.write(self._master, b"\x1b[?2026;2$y")
+        begun = self._unseen.rfind(_FRAME_BEGINS)
+        end = len(self._unseen)
+        if begun > self._unseen.rfind(_FRAME_ENDS):
+            end = begun
+        elif half := _BEGUN.search(self._unseen):
+            end = half.start()
+        whole, self._unseen = self._unseen[:end], self._unseen[end:]
+        self._stream.feed(_FOREIGN.sub(b"", whole))
 
     def _drain(self) -> None:
         """Read what an ended program has left in the pty."""
         while self._read_some(0):
             pass
-

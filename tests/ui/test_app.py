@@ -143,7 +143,9 @@ async def test_the_help_lists_every_action_with_its_key() -> None:
     async with HitmissApp(subject, keys=keys).run_test(size=SIZE) as pilot:
         await ready(pilot, subject)
         await pilot.press("?")
-        await sees(pilot, "What the shapes say", "f5 ", "ctrl+n ", *(act.description for act in ACTIONS))
+        await sees(
+            pilot, "What the shapes say", "f5 ", "ctrl+n ", *(" ".join(act.description.split()[:4]) for act in ACTIONS)
+        )
 
 
 async def test_remapped_keys() -> None:

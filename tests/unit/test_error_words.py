@@ -18,8 +18,8 @@ ENGINE = {
         "No Docker engine answers on tcp://127.0.0.1:1. ",
     ),
     "docker 29": (
-        "ERROR: failed to connect to the docker API at unix:///x/y.sock; check if the path is correct and if the daemon "
-        "is running: dial unix /x/y.sock: connect: no such file or directory",
+        "ERROR: failed to connect to the docker API at unix:///x/y.sock; check if the path is correct and if the "
+        "daemon is running: dial unix /x/y.sock: connect: no such file or directory",
         "No Docker engine answers on unix:///x/y.sock. ",
     ),
     "no host": (
@@ -70,8 +70,8 @@ OTHER = {
     "a registry that refuses": (
         SOLVE + '127.0.0.1:1/x: failed to do request: Head "https://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: '
         "connect: connection refused",
-        '127.0.0.1:1/x: failed to do request: Head "https://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection '
-        "refused",
+        '127.0.0.1:1/x: failed to do request: Head "https://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: '
+        "connection refused",
     ),
     "a server that hangs up": (
         SOLVE + 'failed to load cache key: Get "http://x/y": read tcp 1.2.3.4:5: read: connection reset by peer',
@@ -80,8 +80,8 @@ OTHER = {
     "a command that speaks of docker": (
         SOLVE + "process \"/bin/sh -c echo 'Cannot connect to the Docker daemon. code = Unavailable'; exit 1\" did "
         "not complete successfully: exit code: 1",
-        "process \"/bin/sh -c echo 'Cannot connect to the Docker daemon. code = Unavailable'; exit 1\" did not complete "
-        "successfully: exit code: 1",
+        "process \"/bin/sh -c echo 'Cannot connect to the Docker daemon. code = Unavailable'; exit 1\" did not "
+        "complete successfully: exit code: 1",
     ),
     "output that speaks of docker": (
         " > [2/2] RUN docker ps:\n0.190 Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the "

@@ -142,10 +142,13 @@ def test_own_work_that_was_stopped_did_not_fail_and_runs_no_more() -> None:
     folding = Fold(Build(status=Status.RUNNING))
     folding.hear(vertex("exporting to image", 0), 1.0)
     folding.hear(vertex("[internal] load build context", 0, 1, error="x: context canceled"), 1.0)
+    folding.hear(Progress(statuses=(Progressed("exporting layers", "exporting to image"),)), 1.0)
     assert folding.build(2.0).internals[0].elapsed_s(3.0) == 2.0
+    assert folding.build(2.0).internals[0].activity == "exporting layers"
     folding.end(Status.CANCELED, 3.0)
     export, context = folding.build(3.0).internals
-    assert (export.verdict, export.elapsed_s(99.0)) == (Verdict.INTERNAL, 0.0)
+    assert (export.verdict, export.elapsed_s(99.0), export.activity) == (Verdict.INTERNAL, 0.0, "")
+    assert export.started == at(0)
     assert context.verdict is Verdict.INTERNAL
 
 
@@ -204,6 +207,16 @@ def test_what_was_announced_and_never_came() -> None:
     assert tree(fold(heard, announced)) == [("a", ["FROM x", "RUN y"])]
     failed = fold(heard, announced, Status.FAILED)
     assert verdicts(failed) == {"a:1": "hit", "a:2": "miss", "b:1": "skipped"}
+
+
+def test_inputs_that_become_known_later_put_stages_in_order() -> None:
+    folding = Fold(Build(status=Status.RUNNING))
+    for name in ("[a 1/1] COPY --from=z / /", "[z 1/1] RUN x", "[m 1/1] RUN y"):
+        folding.hear(vertex(name), 0.0)
+    assert [stage.name for stage in folding.build(0.0).stages] == ["m", "z", "a"]
+    folding.hear(vertex("[m 1/1] RUN y", inputs=("[a 1/1] COPY --from=z / /",)), 0.0)
+    folding.hear(vertex("[a 1/1] COPY --from=z / /", inputs=("[z 1/1] RUN x",)), 0.0)
+    assert [stage.name for stage in folding.build(0.0).stages] == ["z", "a", "m"]
 
 
 def test_two_steps_never_have_one_id() -> None:

@@ -318,19 +318,23 @@ class Fold:
 
     def _make_stages(self) -> tuple[Stage, ...]:
         """The tree; steps and stages that did not change since the last call are the same objects."""
+        rearranged = self._layout is None
         if self._layout is None:
             self._layout = self._make_layout()
             self._stages = {key: stage for key, stage in self._stages.items() if key in dict(self._layout)}
+        touched = set()
         for row in self._dirty:
             step = self._make_step(row)
             if step != row.step:
                 row.step = step
+                touched.add(row.stage)
         self._dirty.clear()
         for key, rows in self._layout:
-            steps = tuple(row.step for row in rows if row.step)
-            old = self._stages.get(key)
-            if old is None or len(old.steps) != len(steps) or any(map(_differ, old.steps, steps)):
-                self._stages[key] = _stage(key, steps)
+            if rearranged or key in touched:
+                steps = tuple(row.step for row in rows if row.step)
+                old = self._stages.get(key)
+                if old is None or len(old.steps) != len(steps) or any(map(_differ, old.steps, steps)):
+                    self._stages[key] = _stage(key, steps)
         return tuple(self._stages[key] for key, _ in self._layout)
 
     def _make_layout(self) -> list[tuple[order.StageKey, list[_Row]]]:

@@ -65,12 +65,12 @@ def find_client() -> Client:
 def _plugin_folders() -> list[Path]:
     """Where the docker command looks for plugins (docker/cli, `cli-plugins/manager`), in its order."""
     config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    folders = [config / "cli-plugins"]
     try:
         extra = json.loads((config / "config.json").read_bytes()).get("cliPluginsExtraDirs", [])
-        folders += [Path(folder) for folder in extra if isinstance(folder, str)]
-    except (OSError, ValueError, AttributeError):
-        pass
+        folders = [Path(folder) for folder in extra if isinstance(folder, str)]
+    except (OSError, ValueError, AttributeError, TypeError):
+        folders = []
+    folders.append(config / "cli-plugins")
     if sys.platform == "win32":
         roots = [os.environ.get("PROGRAMDATA", ""), os.environ.get("PROGRAMFILES", "")]
         return folders + [Path(root) / "Docker" / "cli-plugins" for root in roots if root]

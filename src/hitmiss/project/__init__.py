@@ -1,1 +1,1 @@
-"""What the user has: Dockerfile, ignore rules, context, saves. Values in, values out: no process, no screen, no database."""
+"""What the user has: Dockerfile, ignore rules, context, saves. No process, no screen, no database."""

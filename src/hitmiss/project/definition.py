@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hitmiss.build import order
 from hitmiss.build.model import Expected, Place
 from hitmiss.errors import UsageError
 from hitmiss.project import context, dockerfile, outline, selection
@@ -24,9 +23,10 @@ STDIN = "-"
 class Definition:
     """One reading of a project.
 
-    `name` is the Dockerfile's name as BuildKit prints it, `text` its content ("" when it is not on disk). `error` is the
-    sentence for a Dockerfile that does not parse or a target that is not there, `error_line` its line (0: none). `target`
-    is the stage that will be built, by its shown name; `targets` are the names that can be asked for.
+    `name` is the Dockerfile's name as BuildKit prints it, `text` its content ("" when it is not on disk). `error` is
+    the sentence for a Dockerfile that does not parse or a target that is not there, `error_line` its line (0: none).
+    `target` is the stage that will be built, by its shown name; `targets` are the names that can be asked for: BuildKit
+    takes no number, and no `stage-0`, for a stage without a name.
     """
 
     contexts: context.Contexts
@@ -66,7 +66,7 @@ def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], pl
     if path is not None:
         try:
             parsed = dockerfile.parse(text)
-            targets = tuple(dict.fromkeys(stage.shown for stage in parsed.stages))
+            targets = tuple(dict.fromkeys(stage.name for stage in parsed.stages if stage.name))
             stage = parsed.stage(options.target)
             target = stage.shown if stage else options.target
             expected = announce(
@@ -92,17 +92,13 @@ def announce(
 ) -> tuple[Expected, ...]:
     """The steps that BuildKit will show for a target, stages in the order of their dependencies.
 
-    `name` is the Dockerfile's, `own` the builder's platform ("" while it is not known). Raises `UsageError` for an unknown
-    target, `DockerfileError` for what BuildKit refuses.
+    That is the Dockerfile's order: BuildKit lets no stage read one that stands below it.
+
+    `name` is the Dockerfile's, `own` the builder's platform ("" while it is not known). Raises `UsageError` for an
+    unknown target, `DockerfileError` for what BuildKit refuses.
     """
     outlines = outline.steps_of(parsed, target, values, platforms, named, build_platform=own or "linux/amd64")
-    stages: dict[order.StageKey, outline.StageOutline] = {(None, each.platform, each.name): each for each in outlines}
-    needs = {
-        key: {other for other in stages if other[1] == each.platform and other[2] in each.needs}
-        for key, each in stages.items()
-    }
-    keys = order.stages(list(stages), needs, list(stages))
-    return tuple(_expected(step, stages[key], name) for key in keys for step in stages[key].steps)
+    return tuple(_expected(step, stage, name) for stage in outlines for step in stage.steps)
 
 
 def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str) -> Expected:

@@ -141,11 +141,15 @@ class Rule:
         _glob_expression(self.pattern)
         self.matches: Match = _rule_match(self.pattern)
 
-    @property
-    def plain_prefix(self) -> str | None:
-        """The folder under which all matches lie, when the pattern has no wildcard but a last `/*` or `/**`."""
-        prefix = self.pattern.removesuffix("/**").removesuffix("/*")
-        return None if set(prefix) & set("*[]?^\\") else prefix
+    def may_match_under(self, folder: str) -> bool:
+        """Whether the pattern itself can match something in `folder`; true where that is not plain."""
+        parts, names = self.pattern.split("/"), folder.split("/")
+        for part, name in zip(parts, names, strict=False):
+            if "**" in part or set(part) & set("[\\"):
+                return True
+            if not glob(part)(name):
+                return False
+        return len(parts) > len(names)
 
 
 def _rule_match(pattern: str) -> Match:
@@ -292,8 +296,6 @@ class Matcher:
         self.rules: tuple[Rule, ...] = tuple(Rule(pattern) for pattern in stripped if pattern)
         self._inclusions = tuple(rule.matches for rule in self.rules if not rule.exception)
         self._exceptions = tuple(rule for rule in self.rules if rule.exception)
-        prefixes = [rule.plain_prefix for rule in self._exceptions]
-        self._prefixes = None if None in prefixes else tuple(f"{prefix}/" for prefix in prefixes)
         self._none: Flags = (False,) * len(self.rules)
         self._folders: dict[str, tuple[bool, Flags]] = {"": (False, self._none)}
 
@@ -322,12 +324,12 @@ class Matcher:
         return matched, tuple(flags)
 
     def closed(self, folder: str) -> bool:
-        """Whether no exception can hold for something in `folder`, which is itself matched: BuildKit does not look into
-        it.
-        """
-        if self._prefixes is None:
-            return False
-        return not any(prefix.startswith(folder + "/") for prefix in self._prefixes)
+        """Whether no exception can hold for something in `folder`, which is itself matched."""
+        return not any(rule.may_match_under(folder) for rule in self._exceptions)
+
+    def may_match_under(self, folder: str) -> bool:
+        """Whether a rule without `!` can match something in `folder`."""
+        return any(rule.may_match_under(folder) for rule in self.rules if not rule.exception)
 
     def folder(self, path: str) -> tuple[bool, Flags]:
         """What `enter` says of a folder, asked from the top and remembered."""

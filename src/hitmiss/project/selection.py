@@ -59,7 +59,7 @@ class Selection:
         if len(found) <= len(self.tests):
             return folder or len(found) == len(self.tests)
         rest = "/".join(found[len(self.tests) :])
-        if self.include and not (self.include.matches(rest) or (folder and _may_hold(self.include, rest))):
+        if self.include and not (self.include.matches(rest) or (folder and self.include.may_match_under(rest))):
             return False
         return not (self.exclude and self.exclude.matches(rest) and (not folder or self._sure(rest)))
 
@@ -258,22 +258,3 @@ def _selection(
 
 def _escaped(part: str) -> str:
     return "".join("\\" + char if char in "*?[\\" else char for char in part)
-
-
-def _may_hold(include: Matcher, folder: str) -> bool:
-    """Whether a rule can match something under `folder`."""
-    found = folder.split("/")
-    for rule in include.rules:
-        parts = rule.pattern.split("/")
-        for part, name in zip(parts, found, strict=False):
-            if "**" in part or "[^" in part:
-                return True
-            try:
-                if not glob(part)(name):
-                    break
-            except PatternError:
-                return True
-        else:
-            if len(parts) > len(found):
-                return True
-    return False

@@ -295,12 +295,11 @@ def _builder_flags(line: str, escape: str) -> tuple[tuple[str, ...], str]:
         if not octets.startswith("--", at):
             break
         word, end, quoted = _flag_word(octets, at, escape)
-        if word == "--" and not (quoted and end >= len(octets)):
-            at = end
+        at = end
+        if word == "--":
             break
         if word or quoted:
             flags.append(word)
-        at = end
     return tuple(flags), _text(octets[at:])
 
 

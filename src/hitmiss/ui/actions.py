@@ -1,4 +1,4 @@
-"""One table of what can be asked for: its key, its words, what it does. Bindings, palette, help and settings read it."""
+"""One table of what can be asked for: key, words, what it does. Bindings, palette, help and settings read it."""
 
 from __future__ import annotations
 

@@ -20,16 +20,16 @@ from textual.timer import Timer
 from textual.widgets import Footer
 
 from hitmiss.build.logs import StepLog
-from hitmiss.build.model import Build, Status, Step, Verdict
+from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.docker.storage import Preview, Pruned, PruneFilter
 from hitmiss.docker.targets import Target
 from hitmiss.errors import BUILT, CANCELED, HitmissError
 from hitmiss.snapshot import Snapshot
-from hitmiss.symbols import SYMBOLS, plain, size
-from hitmiss.ui import actions, theme
+from hitmiss.symbols import plain, size
+from hitmiss.ui import actions, theme, words
 from hitmiss.ui.editor import edit
 from hitmiss.ui.widgets.dockerfile_view import DockerfileView, LineMark
-from hitmiss.ui.widgets.log_view import FROM_CACHE, LogView
+from hitmiss.ui.widgets.log_view import LogView
 from hitmiss.ui.widgets.marks import line_marks
 from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.status import Header, Progress, Summary
@@ -64,8 +64,8 @@ class HitmissApp(App[int]):
 
     TITLE = "hitmiss"
     CSS_PATH = "app.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (12, "-low"), (18, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (12, "-low"), (18, "-tall")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions.bindings(),
         Binding("ctrl+c", "interrupt", show=False, priority=True, system=True),
@@ -79,9 +79,10 @@ class HitmissApp(App[int]):
         super().__init__()
         self._welcome = welcome
         self._subject = subject
-        self._keys = keys or {}
+        self._keys = actions.keymap(keys or {})
         self._theme_name = theme_name or theme.DARK.name
         self._pending: Timer | None = None
+        self._clock: Timer | None = None
         self._drawn = 0.0
         self._snapshot = subject.snapshot()
         self._began = time.monotonic()
@@ -111,7 +112,7 @@ class HitmissApp(App[int]):
         self.register_theme(theme.DARK)
         self.register_theme(theme.LIGHT)
         self.theme = self._theme_name if self._theme_name in self.available_themes else theme.DARK.name
-        self.set_keymap(actions.keymap(self._keys))
+        self.set_keymap(self._keys)
         self.query_one("#steps-frame").border_title = "Steps"
         self.query_one(StepTree).focus()
         self._draw()
@@ -159,6 +160,8 @@ class HitmissApp(App[int]):
 
     def _draw(self) -> None:
         self._pending = None
+        if not self.screen_stack:
+            return  # the app is leaving
         self._drawn = time.monotonic()
         snapshot = self._subject.snapshot()
         self._snapshot = snapshot
@@ -173,8 +176,13 @@ class HitmissApp(App[int]):
         self._follow(build)
         self._draw_log()
         self._draw_source(snapshot)
-        if build.status is Status.RUNNING:
-            self._pending = self.set_timer(_CLOCK_S, self._draw)
+        if build.status is Status.RUNNING and self._clock is None:
+            self._clock = self.set_timer(_CLOCK_S, self._tick)
+
+    def _tick(self) -> None:
+        """The clocks of what runs go on when nothing else is heard."""
+        self._clock = None
+        self._wanted()
 
     @property
     def _tree(self) -> StepTree:
@@ -197,7 +205,7 @@ class HitmissApp(App[int]):
         running = [step for step in build.steps if step.verdict is Verdict.RUNNING]
         if running:
             self._tree.select(max(running, key=lambda step: step.running_since or 0.0).id)
-        elif build.status is Status.SUCCEEDED and (miss := _first_miss(build)):
+        elif build.status is Status.SUCCEEDED and (miss := words.first_miss(build)):
             self._tree.select(miss.id)
 
     def _draw_log(self) -> None:
@@ -208,11 +216,11 @@ class HitmissApp(App[int]):
         if key != self._shown_step:
             self._shown_step = key
             log = self._subject.log(step.id) if step else None
-            view.show(log, plain(step.instruction) if step else "", _empty_log(step))
+            view.show(log, plain(step.instruction) if step else "", words.empty_log(step))
         elif step and not view.has_log:
             log = self._subject.log(step.id)
             if log is not None:
-                view.show(log, plain(step.instruction), _empty_log(step))
+                view.show(log, plain(step.instruction), words.empty_log(step))
         view.refresh_log()
         excerpt = self._snapshot.build.text if step and step.verdict is Verdict.FAILED else ()
         view.show_excerpt("\n".join(line for line in excerpt if line.strip("-")))
@@ -349,19 +357,9 @@ class HitmissApp(App[int]):
         self.theme = theme.LIGHT.name if self.current_theme.dark else theme.DARK.name
 
     def _act_help(self) -> None:
-        from hitmiss.ui.screens.help import Glyph, HelpGroup, HelpKey, HelpScreen
+        from hitmiss.ui.screens.help import HelpScreen
 
-        own = tuple(HelpKey(actions.key_of(act.id, self._keys), act.title, act.description) for act in actions.ACTIONS)
-        glyphs = [Glyph(s.glyph, s.word or verdict.value, s.meaning, f"${s.colour}") for verdict, s in SYMBOLS.items()]
-        self.push_screen(
-            HelpScreen(
-                [
-                    HelpGroup("Build", own),
-                    *(HelpGroup(title, tuple(HelpKey(*key) for key in keys)) for title, keys in _MORE),
-                ],
-                glyphs,
-            )
-        )
+        self.push_screen(HelpScreen(words.help_groups(self._keys), words.glyphs()))
 
     def _act_quit(self) -> None:
         self.leave(BUILT)
@@ -371,7 +369,7 @@ class HitmissApp(App[int]):
         self.leave(CANCELED)
 
     def leave(self, code: int) -> None:
-        """Cancel what runs, give the terminal back, and end with this exit code. May be called at any moment, twice too."""
+        """Cancel what runs, give the terminal back, end with this exit code. May be called at any moment, twice too."""
         if self._leaving is None:
             self._leaving = code
             if self.is_running:
@@ -380,32 +378,3 @@ class HitmissApp(App[int]):
     async def _leave(self, code: int) -> None:
         await self._subject.close()
         self.exit(code)
-
-
-_MORE = (
-    (
-        "Steps",
-        (
-            ("↑ ↓ j k", "move", ""),
-            ("space", "fold", "Fold or unfold the stage"),
-            ("enter", "log", "Go to the step's log"),
-        ),
-    ),
-    ("Log", (("/", "search", ""), ("n N", "next", ""), ("z", "wrap", ""), ("end", "follow", ""))),
-)
-
-
-def _first_miss(build: Build) -> Step | None:
-    return next((step for step in build.steps if step.verdict is Verdict.MISS), None)
-
-
-def _empty_log(step: Step | None) -> str:
-    if step is None:
-        return "Choose a step to see what it wrote."
-    words = {
-        Verdict.HIT: FROM_CACHE,
-        Verdict.PENDING: "This step has not been looked at yet.",
-        Verdict.SKIPPED: "The build ended before this step was looked at.",
-        Verdict.RUNNING: "No output yet.",
-    }
-    return words.get(step.verdict, "This step wrote nothing.")

@@ -23,7 +23,7 @@ _LINE_WORDS = {
 
 
 def command(path: str, line: int) -> list[str]:
-    """The words that open `path` at `line` (from 1) in `$VISUAL`, `$EDITOR`, or vi; raises ValueError for bad quoting."""
+    """The words that open `path` at `line` (from 1) in the user's editor; raises ValueError for bad quoting."""
     words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi") or ["vi"]
     name = Path(words[0]).stem
     if name in _LINE_WORDS:
@@ -37,7 +37,7 @@ async def edit(app: App[int], path: str, line: int) -> str:
     try:
         words = command(path, line)
         with app.suspend():
-            code = subprocess.run(words, check=False).returncode
+            code = subprocess.run(words, check=False).returncode  # noqa: ASYNC221 - the screen is the editor's meanwhile
     except SuspendNotSupported:
         return "This terminal cannot be handed to an editor."
     except ValueError:

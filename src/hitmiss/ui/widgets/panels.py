@@ -1,4 +1,4 @@
-"""The right-hand panels, one shown at a time, with their names on the border: no line of the screen is spent on tabs."""
+"""The right-hand panels, one shown at a time; their names stand on the border, so tabs cost no line."""
 
 from __future__ import annotations
 

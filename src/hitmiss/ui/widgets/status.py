@@ -1,4 +1,4 @@
-"""The lines above the tree: what is built and watched, how far the build is, and what it means. They show a snapshot."""
+"""The lines above the tree: what is built and watched, how far it is, what it means. They show a snapshot."""
 
 from __future__ import annotations
 

@@ -128,7 +128,8 @@ class StepTree(ScrollView, can_focus=True):
                 self._lay_out()
         for index, row in enumerate(self._rows):
             if row.step and row.step.id == step_id:
-                self._go(index, by_user=False)
+                if (index, step_id) != (self.cursor, self._selected_id):  # what was scrolled away from stays there
+                    self._go(index, by_user=False)
                 return
 
     def _measure(self) -> None:

@@ -1,0 +1,64 @@
+"""What the screen says beside the data: the help's pages, and the sentence for a log that is empty. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hitmiss.build.model import Build, Step, Verdict
+from hitmiss.symbols import SYMBOLS
+from hitmiss.ui import actions
+from hitmiss.ui.screens.help import Glyph, HelpGroup, HelpKey
+from hitmiss.ui.widgets.log_view import FROM_CACHE
+
+_MORE = (
+    HelpGroup(
+        "Steps",
+        (
+            HelpKey("↑ ↓ j k", "move"),
+            HelpKey("space", "fold", "Fold or unfold the stage"),
+            HelpKey("enter", "log", "Go to the step's log"),
+        ),
+    ),
+    HelpGroup(
+        "Log and Dockerfile",
+        (
+            HelpKey("/", "search", "enter and n: next, N: previous, esc: close"),
+            HelpKey("z", "wrap", "Wrap long lines, or not"),
+            HelpKey("end", "follow", "Follow the output again"),
+            HelpKey("y", "copy", "Copy the whole log (while it has the focus)"),
+        ),
+    ),
+    HelpGroup(
+        "Everywhere", (HelpKey("tab", "panel", "Go to the next panel"), HelpKey("ctrl+p", "palette", "All by name"))
+    ),
+)
+
+_EMPTY = {
+    Verdict.HIT: FROM_CACHE,
+    Verdict.PENDING: "This step has not been looked at yet.",
+    Verdict.SKIPPED: "The build ended before this step was looked at.",
+    Verdict.RUNNING: "No output yet.",
+}
+
+
+def help_groups(keys: Mapping[str, str]) -> list[HelpGroup]:
+    """The pages of the help, with the settings' keys."""
+    own = tuple(HelpKey(actions.key_of(act.id, keys), act.title, act.description) for act in actions.ACTIONS)
+    return [HelpGroup("Build", own), *_MORE]
+
+
+def glyphs() -> list[Glyph]:
+    """The legend of the shapes."""
+    return [Glyph(s.glyph, s.word or verdict.value, s.meaning, f"${s.colour}") for verdict, s in SYMBOLS.items()]
+
+
+def empty_log(step: Step | None) -> str:
+    """What stands where a step's log would be."""
+    if step is None:
+        return "Choose a step to see what it wrote."
+    return _EMPTY.get(step.verdict, "This step wrote nothing.")
+
+
+def first_miss(build: Build) -> Step | None:
+    """Where a finished build is looked at first."""
+    return next((step for step in build.steps if step.verdict is Verdict.MISS), None)
