@@ -10,13 +10,14 @@ from pathlib import Path
 
 from hitmiss.build.fold import Fold
 from hitmiss.build.logs import StepLog
-from hitmiss.build.model import Build, Expected, Place, Status
+from hitmiss.build.model import Build, Expected, Status
 from hitmiss.build.progress import decode
 from hitmiss.build.recording import Header, Record, read
 from hitmiss.docker.storage import Preview, Pruned, PruneFilter
 from hitmiss.docker.targets import Target
 from hitmiss.errors import UsageError
-from hitmiss.project import dockerfile, outline
+from hitmiss.project import dockerfile
+from hitmiss.project.definition import announce
 from hitmiss.runner import nothing
 from hitmiss.snapshot import Snapshot, Source, Watch
 
@@ -176,11 +177,7 @@ class Replay:
 def _expected(header: Header) -> tuple[Expected, ...]:
     try:
         parsed = dockerfile.parse(header.dockerfile)
-        stages = outline.steps_of(parsed, header.target, platforms=header.platforms)
-    except UsageError:
+        own = next(iter(header.platforms), "")
+        return announce(parsed, header.dockerfile_name, target=header.target, platforms=header.platforms, own=own)
+    except (UsageError, dockerfile.DockerfileError):
         return ()
-    return tuple(
-        Expected(stage.name, step.index, step.of, step.instruction, Place(header.dockerfile_name, step.start, step.end))
-        for stage in stages
-        for step in stage.steps
-    )

@@ -46,9 +46,9 @@ def main() -> int:
                 errors.print(f"{name} …", end=" ")
                 try:
                     rows += GROUPS[name](place)
-                except (OSError, RuntimeError, AssertionError) as error:
+                except Exception as error:  # noqa: BLE001 - the other groups are worth having
                     failed = True
-                    errors.print(f"could not be measured: {error}", markup=False, highlight=False)
+                    errors.print(f"could not be measured: {error!r}", markup=False, highlight=False)
                 else:
                     errors.print(f"{time.monotonic() - began:.0f} s", highlight=False)
     except NoEngineError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
@@ -17,10 +16,10 @@ import pyte
 
 from tests.bench.place import Place, cpu, quiet, spent
 from tests.bench.table import Row, median, percentile, ratio
-from tests.bench.terminal import Terminal, text_of
+from tests.bench.terminal import Look, Terminal, text_of
 from tests.support.project import Project
 
-STAGES, PER_STAGE = 40, 24
+STAGES, PER_STAGE = 40, 25
 PRINTING = """
     FROM busybox
     WORKDIR /app
@@ -35,9 +34,12 @@ GOAL_MS = 50.0
 UP, DOWN = "\x1b[A", "\x1b[B"
 """What the arrow keys send."""
 
+LOST_S = 1.0
+"""So long a press is waited for; one that is not seen by then counts as this."""
+
 
 def _many_steps() -> str:
-    """Stages that each run 24 steps, and one that takes something of each: 1,000 steps and the FROMs."""
+    """40 stages of 24 steps behind a COPY that they share, and one that takes something of each: 1,001 steps."""
     stages = [
         "\n".join([f"FROM scratch AS s{i}", "COPY token /t", *(f"WORKDIR /s{i}/d{j}" for j in range(PER_STAGE - 1))])
         for i in range(STAGES)
@@ -58,56 +60,50 @@ class Busy:
 
 def _selected(screen: pyte.Screen) -> str:
     """The line of the tree that is looked at, found by its background; without its times, which move by themselves."""
-    rows = range(5, screen.lines - 3)
+    rows = range(4, screen.lines - 3)
     grounds = [screen.buffer[y][3].bg for y in rows]
     usual = max(set(grounds), key=grounds.count)
     marked = [y for y, ground in zip(rows, grounds, strict=True) if ground != usual]
     return screen.display[marked[0]][6:40] if len(marked) == 1 else ""
 
 
-def _delays(terminal: Terminal, presses: list[float]) -> tuple[list[float], int]:
-    """For each press, the milliseconds until another line is marked; and how many never showed."""
-    delays: list[float] = []
-    lost, waiting = 0, iter(presses)
-    pressed, before = next(waiting, None), ""
-    for at in terminal.frames():
-        while pressed is not None and at >= pressed:
-            now = _selected(terminal.screen)
-            if now in ("", before):
-                break
-            delays.append((at - pressed) * 1000)
-            before, pressed = now, next(waiting, None)
-        if pressed is None or at < pressed:
-            before = _selected(terminal.screen) or before
-    return delays, lost + sum(1 for _ in waiting) + (pressed is not None)
+def _other_than(line: str) -> Look:
+    return lambda screen: _selected(screen) not in ("", line)
 
 
-def _build(terminal: Terminal, project: Project, ended: Callable[[pyte.Screen], bool]) -> Busy:
+def _build(terminal: Terminal, project: Project) -> Busy:
     """Save, press keys while the build runs, and count."""
     process = psutil.Process(terminal.process.pid)
-    for _ in terminal.frames():
-        pass
     own, client = cpu(process), cpu(process, children=True)
     began = time.monotonic()
     project.write("token", secrets.token_hex(8))
-    presses: list[float] = []
-    keys = [DOWN, UP]
     while not process.children():
         time.sleep(0.005)
-    time.sleep(0.3)
+    time.sleep(0.5)
+    delays: list[float] = []
+    pressed, lost = 0, 0
     while process.children():
-        presses.append(terminal.press(keys[len(presses) % 2]))
-        time.sleep(random.uniform(0.12, 0.2))
+        for _ in terminal.frames():
+            pass
+        before = _selected(terminal.screen)
+        at = terminal.press(UP if pressed % 2 else DOWN)
+        pressed += 1
+        try:
+            seen = terminal.wait(_other_than(before), LOST_S)
+        except TimeoutError:
+            lost += 1
+            seen = at + LOST_S
+        delays.append((seen - at) * 1000)
+        time.sleep(random.uniform(0.1, 0.2))
     wall = time.monotonic() - began
     own, client = cpu(process) - own, cpu(process, children=True) - client
-    delays, lost = _delays(terminal, presses[:-1])
-    return Busy(wall, own, own + client, delays[1:], lost)
+    return Busy(wall, own, own + client, delays[1:-1], lost)
 
 
 def while_building(place: Place) -> list[Row]:
     """Both builds."""
     rows = _rows(place, "printing", PRINTING, "a step prints 2 MB in 12 s", place.pairs(3, 1))
-    return rows + _rows(place, "steps", _many_steps(), "1,000 steps run", place.pairs(5, 2))
+    return rows + _rows(place, "steps", _many_steps(), "1,000 steps run", place.pairs(3, 1))
 
 
 def _rows(place: Place, name: str, dockerfile: str, what: str, count: int) -> list[Row]:
@@ -119,7 +115,7 @@ def _rows(place: Place, name: str, dockerfile: str, what: str, count: int) -> li
         terminal.wait(lambda screen: "built" in text_of(screen), 180, "the first build")
         for _ in range(count):
             quiet(terminal.process.pid)
-            busy = _build(terminal, project, lambda screen: "built" in text_of(screen))
+            busy = _build(terminal, project)
             quiet(terminal.process.pid)
             other.write("token", secrets.token_hex(8))
             command = ("docker", "buildx", "build", "--progress=plain", "--output", "type=cacheonly", ".")

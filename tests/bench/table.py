@@ -59,6 +59,8 @@ def percentile(
     group: str, what: str, values: Sequence[float], share: float, *, unit: str, goal: float | None, note: str = ""
 ) -> Row:
     """The value that this share of all values does not exceed."""
+    if not values:
+        raise RuntimeError(f"nothing was seen of: {what}")
     ordered = sorted(values)
     at = min(len(ordered) - 1, int(share * len(ordered)))
     return Row(group, what, ordered[at], ordered[0], ordered[-1], goal, unit, note)

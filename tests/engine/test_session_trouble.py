@@ -127,7 +127,9 @@ async def test_closing_ends_a_build_that_runs(shop: Project, start: Starts) -> N
     live = start()
     await live.until(lambda snap: hitmiss.steps_running(marker), "the step to run")
     await live.session.close()
-    assert hitmiss.clients() == []
+    assert not [client for client in hitmiss.clients() if "build" in client.cmdline()], (
+        "questions may end by themselves"
+    )
     await wait_for_async(lambda: not hitmiss.steps_running(marker), 10, "the step to end")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 STRAY = re.compile(r"^(DOCKER_|BUILDX_|BUILDKIT_|COMPOSE_|EXPERIMENTAL_BUILDKIT|SOURCE_DATE_EPOCH$)")
 """Names of variables that would point a client elsewhere or change what it does."""
 
-PERSONAL = re.compile(r"^(HITMISS_|TEXTUAL|(NO_COLOR|FORCE_COLOR|CLICOLOR|VISUAL|EDITOR|COLUMNS|LINES)$)")
+PERSONAL = re.compile(r"^(HITMISS_|TEXTUAL(?!_SNAPSHOT)|(NO_COLOR|FORCE_COLOR|CLICOLOR|VISUAL|EDITOR|COLUMNS|LINES)$)")
 """Names of variables by which a person changes what a program looks like."""
 
 XDG = {

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any
 
 import pyte
 
@@ -70,10 +70,12 @@ MOUSE = (1000, 1002, 1003, 1005, 1006, 1015, 1016)
 FOCUS, SYNCHRONIZED, RESIZE_REPORTS = 1004, 2026, 2048
 
 
-class _Screen(pyte.Screen):  # type: ignore[misc]
+class _Screen(pyte.Screen):
     """pyte's, with an alternate screen, and deaf to the private requests that it takes for public ones."""
 
-    _main: ClassVar[dict[int, Any]] = {}
+    def __init__(self, cols: int, rows: int) -> None:
+        self._main: dict[int, Any] = {}
+        super().__init__(cols, rows)
 
     def select_graphic_rendition(self, *attributes: int, **private: bool) -> None:
         if not private:

@@ -243,3 +243,19 @@ async def test_the_panels_names_are_clicked() -> None:
         for column, name in ((12, "dockerfile"), (4, "log")):
             await on.pilot.click(Panels, offset=(column, 0))
             await wait_for_async(lambda wanted=name: on.panels.current == wanted, 10, name)  # type: ignore[misc]
+
+
+async def test_the_panel_that_is_shown_is_marked_from_the_start() -> None:
+    async with watched() as on:
+        for key, name, other in (("", "Log", "Dockerfile"), ("d", "Dockerfile", "Log"), ("l", "Log", "Dockerfile")):
+            await on.pilot.press(*([key] if key else []))
+            await on.pilot.pause()
+            looks = {
+                segment.text.strip(): segment.style
+                for strip in on.app.screen._compositor.render_strips()
+                for segment in strip
+            }
+            marked, plain = looks[name], looks[other]
+            assert marked is not None
+            assert plain is not None
+            assert (marked.underline, plain.underline or False) == (True, False)

@@ -91,8 +91,11 @@ class Tree:
                     found.append((MODIFIED if known else ADDED, path, is_folder))
         return [*(_lost(path, stamp) for path, stamp in before.items()), *found]
 
-    def refresh(self, path: str) -> list[Difference]:
-        """Look at one path again (a file, a folder, or gone) and say what differs; for a new folder, all in it."""
+    def refresh(self, path: str, *, anew: bool = False) -> list[Difference]:
+        """Look at one path again (a file, a folder, or gone) and say what differs; for a new folder, all in it.
+
+        `anew` says that what is at `path` came there just now: a known folder may be another one of the same inode.
+        """
         path = self._first_unknown(path)
         parent, _, _ = path.rpartition("/")
         held = self.folders.get(parent)
@@ -109,11 +112,8 @@ class Tree:
             return gone + ([] if ignored else self._compared(path, _stamp(status), held))
         if ignored and self.rules.closed(path):
             return []
-        return self._refreshed_folder(path, _folder_stamp(status), ignored, held)
-
-    def _refreshed_folder(self, path: str, now: Stamp, ignored: bool, held: set[str]) -> list[Difference]:
-        before = self.entries.get(path)
-        known = path in self.folders and path not in self.unreadable
+        before, now = self.entries.get(path), _folder_stamp(status)
+        known = path in self.folders and path not in self.unreadable and not anew
         if known and (ignored or before == now):
             return []
         held.add(path)

@@ -37,6 +37,8 @@ LISTEN_S: Final = 0.1
 """Shortest time between two settings of the watches in a burst of new folders."""
 LISTEN_SHARE: Final = 10
 """That time is at least this many times as long as setting them took."""
+_ADDED: Final = 1
+"""watchfiles' number for the event of something that came: created, or moved here."""
 MOST_ERRORS: Final = 20
 """Errors of the notifier within a second, after which there is no more use in it."""
 
@@ -107,7 +109,7 @@ class Watcher:
             # New folders: watch them too, then look into them, for things came into them unwatched.
             fresh, self.fresh = self.fresh, frozenset()
             changes = self.listen_anew() | self.look_into(fresh)
-            self.fresh = self.places() - self.watched
+            self.note_places()
             return changes
         try:
             events = notifier.watch(BURST_MS, STEP_MS, BURST_MS if self.fresh else WAKE_MS, None)
@@ -119,8 +121,8 @@ class Watcher:
         if isinstance(events, str):
             changes |= self.look_where_blind()
         else:
-            changes |= self.changes_at({path for _, path in events})
-            self.fresh = self.places() - self.watched
+            changes |= self.changes_at(events)
+            self.note_places()
         return changes
 
     def listen_anew(self) -> set[Change]:
@@ -132,8 +134,14 @@ class Watcher:
         self.next_listening = now + max(LISTEN_S, LISTEN_SHARE * (now - started))
         with suppress(OSError, RuntimeError):
             late = old.watch(1, 1, 1, None) if old else ""
-            return set() if isinstance(late, str) else self.changes_at({path for _, path in late})
+            return set() if isinstance(late, str) else self.changes_at(late)
         return self.look_again()
+
+    def note_places(self) -> None:
+        """Find the folders that are to be watched and are not."""
+        places = self.places()
+        self.watched &= places
+        self.fresh = places - self.watched
 
     def look_into(self, places: frozenset[str]) -> set[Change]:
         """Read these folders again."""
@@ -169,17 +177,28 @@ class Watcher:
                 changes |= self.named(name, self.trees[name].scan(folder))
         return changes
 
-    def changes_at(self, paths: Collection[str]) -> set[Change]:
+    def changes_at(self, events: Collection[tuple[int, str]]) -> set[Change]:
         """Look again at the paths of some events."""
-        if os.sep != "/":
-            paths = [path.replace(os.sep, "/") for path in paths]
-        changes = self.check_definitions([path for path in paths if path in self.definitions])
+        kinds: dict[str, bool] = {}
+        for kind, path in events:
+            path = path.replace(os.sep, "/") if os.sep != "/" else path
+            kinds[path] = kinds.get(path, False) or kind == _ADDED
+        changes = self.check_definitions([path for path in kinds if path in self.definitions])
         for prefix, name in self.prefixes:
             tree = self.trees[name]
             # Short paths first: a folder that went takes all that was in it along.
-            for path in sorted((path for path in paths if path.startswith(prefix)), key=len):
-                changes |= self.named(name, tree.refresh(path[len(prefix) :]))
+            for path in sorted((path for path in kinds if path.startswith(prefix)), key=len):
+                inner = path[len(prefix) :]
+                anew = kinds[path] and inner in tree.folders
+                if anew:
+                    self.unwatch(f"{tree.root}/{inner}")
+                changes |= self.named(name, tree.refresh(inner, anew=anew))
         return changes
+
+    def unwatch(self, place: str) -> None:
+        """Forget the watches of a folder, and of all in it: what is there now came after they were set."""
+        below = f"{place}/"
+        self.watched = frozenset(each for each in self.watched if each != place and not each.startswith(below))
 
     def named(self, context: str, differences: Iterable[Difference]) -> set[Change]:
         """Differences as changes, without the definitions, which are told for themselves."""

@@ -77,10 +77,10 @@ class HitmissApp(App[int]):
     ) -> None:
         """`keys` as in the settings; `welcome` is said once, when the screen opens."""
         super().__init__()
+        self._begin_in(theme_name)
         self._welcome = welcome
         self._subject = subject
         self._keys = actions.keymap(keys or {})
-        self._theme_name = theme_name or theme.DARK.name
         self._pending: Timer | None = None
         self._clock: Timer | None = None
         self._drawn = 0.0
@@ -90,6 +90,7 @@ class HitmissApp(App[int]):
         self._shown_step = ""
         self._user_chose = False
         self._shown_source: tuple[object, ...] = ()
+        self._painted = False
         self._failed_shown = -1
         self._leaving: int | None = None
 
@@ -109,9 +110,6 @@ class HitmissApp(App[int]):
         return theme.FALLBACK
 
     def on_mount(self) -> None:
-        self.register_theme(theme.DARK)
-        self.register_theme(theme.LIGHT)
-        self.theme = self._theme_name if self._theme_name in self.available_themes else theme.DARK.name
         self.set_keymap(self._keys)
         self.query_one("#steps-frame").border_title = "Steps"
         self.query_one(StepTree).focus()
@@ -120,12 +118,23 @@ class HitmissApp(App[int]):
             self.notify(plain(self._welcome), timeout=15, markup=False)
         self.call_after_refresh(self._begin)
 
+    def _begin_in(self, name: str) -> None:
+        """Choose the theme before the style sheets are read: changed later, all of them are read a second time."""
+        self.register_theme(theme.DARK)
+        self.register_theme(theme.LIGHT)
+        self.set_reactive(App.theme, name if name in self.available_themes else theme.DARK.name)
+        self.set_class(self.current_theme.dark, "-dark-mode", update=False)
+        self.set_class(not self.current_theme.dark, "-light-mode", update=False)
+        self.stylesheet.set_variables(self.get_css_variables())
+
     def _begin(self) -> None:
         """The session starts after the first frame is on the screen."""
         if self._leaving is not None:
             self.exit(self._leaving)
         else:
             self.run_worker(self._run_subject())
+            self._painted = True
+            self._wanted()
 
     async def _run_subject(self) -> None:
         self._subject.on_change = self._wanted
@@ -175,7 +184,8 @@ class HitmissApp(App[int]):
         tree.show(build, now)
         self._follow(build)
         self._draw_log()
-        self._draw_source(snapshot)
+        if self._painted:  # its colours cost more than the rest of the first frame, which shows the log
+            self._draw_source(snapshot)
         if build.status is Status.RUNNING and self._clock is None:
             self._clock = self.set_timer(_CLOCK_S, self._tick)
 
@@ -227,6 +237,8 @@ class HitmissApp(App[int]):
 
     def _draw_source(self, snapshot: Snapshot) -> None:
         build = snapshot.build
+        if build.status is Status.RUNNING and self._panels.current != "dockerfile":
+            return  # marks change with every frame of a build, and nobody sees them
         state = (snapshot.source, build.stages, build.checks)
         if state == self._shown_source and build.status is not Status.RUNNING:
             return
@@ -337,6 +349,7 @@ class HitmissApp(App[int]):
 
     def _act_dockerfile(self) -> None:
         self._panels.current = "dockerfile"
+        self._draw_source(self._snapshot)
         view = self.query_one(DockerfileView)
         row = self._row
         if row and row.step and row.step.place:

@@ -11,7 +11,7 @@ class Panels(ContentSwitcher):
     TITLES = (("log", "Log"), ("dockerfile", "Dockerfile"))
 
     def on_mount(self) -> None:
-        self._write_title()
+        self.call_next(self._write_title)  # the base class sets the first panel after this
 
     def watch_current(self, old: str | None, new: str | None) -> None:
         super().watch_current(old, new)

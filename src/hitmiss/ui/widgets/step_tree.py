@@ -54,6 +54,7 @@ class StepTree(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     StepTree {
         background: $background;
+        overflow-x: hidden;
         & > .steps--hit { color: $hit; }
         & > .steps--miss { color: $miss; }
         & > .steps--running { color: $running; }
