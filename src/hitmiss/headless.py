@@ -29,9 +29,22 @@ from hitmiss.runner import Runner, header_of, project_folder, ran
 from hitmiss.settings import BuildOptions
 
 
+class _Out(Console):
+    """stdout, whose reader may go away (`hitmiss build | head`): what is printed then is lost, and the build cancelled.
+
+    Rich would end the program from within the event loop, which leaves asyncio waiting for its client forever.
+    """
+
+    gone = False
+
+    def on_broken_pipe(self) -> None:
+        self.gone = self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
     """Build and report; gives the exit code. Raises `HitmissError` for what cannot be built, after the report of it."""
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    out, err = _Out(highlight=False), Console(stderr=True, highlight=False)
     try:
         build, code, log = _built(options, out, err, record, quiet=as_json)
     except HitmissError as error:
@@ -116,11 +129,17 @@ def _runner(options: BuildOptions, definition: Definition, cwd: Path, store: Sto
 
 
 @contextlib.contextmanager
-def _progress(runner: Runner, out: Console, err: Console) -> Iterator[None]:
+def _progress(runner: Runner, out: _Out, err: Console) -> Iterator[None]:
     """What is happening: a moving line on a terminal, a line a step elsewhere."""
     if not out.is_terminal:
         lines = _Lines(out)
-        runner.on_progress = lambda: lines(runner.build())
+
+        def tell() -> None:
+            lines(runner.build())
+            if out.gone:
+                runner.cancel()
+
+        runner.on_progress = tell
         yield
         return
     with err.status("building") as status:

@@ -6,6 +6,7 @@ It holds no state beyond the one build; the session and `hitmiss build` both run
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import dataclasses
 import os
@@ -144,13 +145,14 @@ class Runner:
         if self._canceled:
             process.cancel()
         try:
-            async for batch in process.lines():
-                self._hear(batch)
-                self.on_progress()
-                await asyncio.sleep(0)  # a stream that never pauses must not keep the screen from its turn
+            async with contextlib.aclosing(process.lines()) as lines:
+                async for batch in lines:
+                    self._hear(batch)
+                    self.on_progress()
+                    await asyncio.sleep(0)  # a stream that never pauses must not keep the screen from its turn
             return await process.outcome()
         except BaseException:
-            process.abandon()
+            await process.end()
             raise
 
     def _hear(self, batch: list[bytes]) -> None:

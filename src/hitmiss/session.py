@@ -154,6 +154,8 @@ class Session:
 
     def rebuild(self, *, no_cache: bool = False, no_cache_stages: Iterable[str] = ()) -> None:
         """Build now: as given, without any cache, or without the cache of some stages."""
+        if not self._reload():
+            return
         stages = tuple(no_cache_stages)
         self._once = None
         if no_cache or stages:
@@ -161,8 +163,6 @@ class Session:
             self._once = msgspec.structs.replace(
                 self._options, no_cache=no_cache or self._options.no_cache, no_cache_filter=wanted
             )
-        if not self._reload():
-            return
         self._do(self._schedule.requested(whole=no_cache or bool(stages)))
 
     def cancel(self) -> None:

@@ -24,7 +24,14 @@ from tests.support.wait import wait_for_async
 from tests.ui.shown import sees, shown
 
 FAILED = webapp("hhhm hf sss", Status.FAILED, error="exit code: 1")
+RUNNING = webapp("hhhm mr ...", Status.RUNNING)
 SIZE = (250, 70)
+
+
+def scene(act: Act) -> Scripted:
+    """A build in which the action has something to do."""
+    return Scripted(snapshot(RUNNING if act.id == "cancel" else FAILED))
+
 
 Edited = list[tuple[str, int]]
 
@@ -95,7 +102,7 @@ def everywhere(*acts: Act) -> pytest.MarkDecorator:
 
 @everywhere(*ACTIONS)
 async def test_by_key(act: Act, edited: Edited) -> None:
-    subject = Scripted(snapshot(FAILED))
+    subject = scene(act)
     async with HitmissApp(subject).run_test(size=SIZE) as pilot:
         app = await ready(pilot, subject)
         await pilot.press(act.key)
@@ -104,7 +111,7 @@ async def test_by_key(act: Act, edited: Edited) -> None:
 
 @everywhere(*ACTIONS)
 async def test_by_command_palette(act: Act, edited: Edited) -> None:
-    subject = Scripted(snapshot(FAILED))
+    subject = scene(act)
     async with HitmissApp(subject).run_test(size=SIZE) as pilot:
         app = await ready(pilot, subject)
         await pilot.press("ctrl+p")
@@ -126,7 +133,7 @@ async def test_by_command_palette(act: Act, edited: Edited) -> None:
 
 @everywhere(*(act for act in ACTIONS if act.shown))
 async def test_by_mouse(act: Act, edited: Edited) -> None:
-    subject = Scripted(snapshot(FAILED))
+    subject = scene(act)
     async with HitmissApp(subject).run_test(size=SIZE) as pilot:
         app = await ready(pilot, subject)
 
@@ -135,6 +142,16 @@ async def test_by_mouse(act: Act, edited: Edited) -> None:
 
         await pilot.click(await wait_for_async(key, 10, f"{act.id} in the footer"))
         await did(app, subject, act, edited)
+
+
+async def test_the_footer_offers_to_cancel_only_a_build_that_runs() -> None:
+    subject = Scripted(snapshot(FAILED))
+    async with HitmissApp(subject).run_test(size=SIZE) as pilot:
+        app = await ready(pilot, subject)
+        await wait_for_async(lambda: app.query(FooterKey), 10)
+        assert not any("'cancel'" in each.action for each in app.query(FooterKey))
+        subject.show(snapshot(RUNNING))
+        await wait_for_async(lambda: any("'cancel'" in each.action for each in app.query(FooterKey)), 10)
 
 
 async def test_the_help_lists_every_action_with_its_key() -> None:

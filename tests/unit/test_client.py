@@ -13,6 +13,7 @@ from hitmiss.docker.current import current_builder
 from hitmiss.errors import EngineError, HitmissError
 from tests.support import hitmiss
 from tests.support.stand_in import install, without_plugin
+from tests.support.wait import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +104,23 @@ def test_a_question_that_is_given_up_leaves_nothing(tmp_path: Path, monkeypatch:
     with pytest.raises(TimeoutError):
         asyncio.run(give_up())
     assert hitmiss.family() == before
+
+
+def test_a_question_may_be_given_up_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("sleep 600 & wait", tmp_path, monkeypatch)
+    before = hitmiss.family()
+
+    async def give_up(turns: int) -> None:
+        task = asyncio.create_task(client.ask("du"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+        assert task.cancelled()
+
+    for turns in range(25):
+        asyncio.run(give_up(turns))
+    wait_for(lambda: hitmiss.family() == before, 5, "the clients to end")
 
 
 def test_an_answer_or_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -417,13 +417,14 @@ def _watcher(root: Path, *, recursive: bool) -> Iterator[tuple[Watcher, list[Cha
 
 def test_whole_trees_where_the_system_can(root: Path, tmp_path: Path) -> None:
     # What macOS and Windows do; inotify under watchfiles can do it too, if not as surely.
-    (root / "link").symlink_to(tmp_path)
+    write(tmp_path / "out/side")
+    (root / "link").symlink_to(tmp_path / "out")
     with _watcher(root, recursive=True) as (watcher, changes):
         assert len(watcher.watched) == 1
         write(root / "src/main.py", "new")
         wait_for(lambda: any(each.path == "src/main.py" for each in changes), TIMEOUT)
         write(root / "logs/x", "ignored")
-        write(tmp_path / "x", "behind a link")
+        write(tmp_path / "out/x", "behind a link")
         (root / "new").mkdir()
         wait_for(lambda: any(each.path == "new" for each in changes), TIMEOUT)
         write(root / "new/file")

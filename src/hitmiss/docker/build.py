@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class RunningBuild:
             raise
         return cls(process, folder)
 
-    async def lines(self) -> AsyncIterator[list[bytes]]:
+    async def lines(self) -> AsyncGenerator[list[bytes], None]:
         """The stream's lines, in the batches in which they arrive, to the end.
 
         It must be read to the end even after `cancel`: a client that nobody reads never ends.
@@ -96,6 +96,11 @@ class RunningBuild:
             metadata = msgspec.json.decode((Path(self._folder.name) / "metadata.json").read_bytes(), type=_Metadata)
         self._folder.cleanup()
         return Outcome(code, self._canceled, metadata.image, metadata.ref.rpartition("/")[2])
+
+    async def end(self) -> None:
+        """End the client by force, and wait until nothing of it is left."""
+        self.abandon()
+        await client.end(self._process)
 
     def abandon(self) -> None:
         """End the client by force, at once: the program is leaving."""

@@ -7,6 +7,7 @@ a 315 ms build. Questions run to their end and give their output; the streamed b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -100,8 +101,7 @@ async def ask(*words: str, cwd: Path | None = None, timeout_s: float = 60.0) -> 
         ) from None
     finally:
         if process.returncode is None:
-            kill(process)
-            await process.wait()
+            await end(process)
     return Answer(process.returncode or 0, out, err.decode("utf-8", "replace"))
 
 
@@ -120,8 +120,8 @@ async def start(
 
     Raises `EngineError` when the command is not there any more, `UsageError` when the folder is not.
     """
-    try:
-        return await asyncio.create_subprocess_exec(
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
             *command,
             cwd=cwd,
             env=environment(),
@@ -130,6 +130,14 @@ async def start(
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio loses hold of a process whose start is cancelled half way.
+        with contextlib.suppress(OSError):
+            await end(await starting)
+        raise
     except (FileNotFoundError, NotADirectoryError) as error:
         if cwd is not None and not cwd.is_dir():
             raise UsageError(f"The folder {cwd} is gone.", "Start hitmiss in a folder that is there.") from error
@@ -149,6 +157,12 @@ def interrupt(process: asyncio.subprocess.Process) -> None:
 def kill(process: asyncio.subprocess.Process) -> None:
     """End a client command and its children at once."""
     _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """End a client command and its children by force, and wait until they are gone and their pipes closed."""
+    kill(process)
+    await process.communicate()
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -94,21 +95,18 @@ class Watcher:
         missed = self.look_again()
         self.tell_unreadable()
         self.emit(frozenset())
-        if missed:
-            self.emit(frozenset(missed))
+        self.tell_changes(missed)
         while not self.stopping.is_set():
             changes = self.poll() if self.polling or self.notifier is None else self.wait(self.notifier)
-            if changes:
-                self.tell_unreadable()
-                self.emit(frozenset(changes))
+            self.tell_changes(changes)
         self.notifier = None
 
-    def wait(self, notifier: RustNotify) -> set[Change]:
+    def wait(self, notifier: RustNotify) -> list[Change]:
         """The changes of the next events, or none after `WAKE_MS`."""
         if self.fresh and time.monotonic() >= self.next_listening:
             # New folders: watch them too, then look into them, for things came into them unwatched.
             fresh, self.fresh = self.fresh, frozenset()
-            changes = self.listen_anew() | self.look_into(fresh)
+            changes = self.listen_anew() + self.look_into(fresh)
             self.note_places()
             return changes
         try:
@@ -119,13 +117,13 @@ class Watcher:
             return self.look_again()
         changes = self.check_roots()
         if isinstance(events, str):
-            changes |= self.look_where_blind()
+            changes += self.look_where_blind()
         else:
-            changes |= self.changes_at(events)
+            changes += self.changes_at(events)
             self.note_places()
         return changes
 
-    def listen_anew(self) -> set[Change]:
+    def listen_anew(self) -> list[Change]:
         """Set the watches for the folders there are now; the changes that only the old notifier saw."""
         old = self.notifier
         started = time.monotonic()
@@ -134,7 +132,7 @@ class Watcher:
         self.next_listening = now + max(LISTEN_S, LISTEN_SHARE * (now - started))
         with suppress(OSError, RuntimeError):
             late = old.watch(1, 1, 1, None) if old else ""
-            return set() if isinstance(late, str) else self.changes_at(late)
+            return [] if isinstance(late, str) else self.changes_at(late)
         return self.look_again()
 
     def note_places(self) -> None:
@@ -143,41 +141,41 @@ class Watcher:
         self.watched &= places
         self.fresh = places - self.watched
 
-    def look_into(self, places: frozenset[str]) -> set[Change]:
+    def look_into(self, places: frozenset[str]) -> list[Change]:
         """Read these folders again."""
-        changes: set[Change] = set()
+        changes: list[Change] = []
         for name, tree in self.trees.items():
             for place in places:
                 if place.startswith(f"{tree.root}/") and place[len(tree.root) + 1 :] in tree.folders:
-                    changes |= self.named(name, tree.scan(place[len(tree.root) + 1 :]))
+                    changes += self.named(name, tree.scan(place[len(tree.root) + 1 :]))
         return changes
 
-    def poll(self) -> set[Change]:
+    def poll(self) -> list[Change]:
         """Look at everything, and wait if nothing changed."""
         started = time.monotonic()
-        changes = self.check_roots() | self.look_again()
+        changes = self.check_roots() + self.look_again()
         cost = time.monotonic() - started
         if not changes:
             self.stopping.wait(max(POLL_S, POLL_SHARE * cost))
         return changes
 
-    def look_again(self) -> set[Change]:
+    def look_again(self) -> list[Change]:
         """Compare all files with what was known."""
         changes = self.check_definitions(self.definitions)
         for name, tree in self.trees.items():
             if tree.inode is not None and tree.root_inode() is not None:
-                changes |= self.named(name, tree.scan())
+                changes += self.named(name, tree.scan())
         return changes
 
-    def look_where_blind(self) -> set[Change]:
+    def look_where_blind(self) -> list[Change]:
         """Read the folders that watchfiles cannot watch, because their names are not UTF-8."""
-        changes: set[Change] = set()
+        changes: list[Change] = []
         for name, folder in self.blind:
             if folder in self.trees[name].folders:
-                changes |= self.named(name, self.trees[name].scan(folder))
+                changes += self.named(name, self.trees[name].scan(folder))
         return changes
 
-    def changes_at(self, events: Collection[tuple[int, str]]) -> set[Change]:
+    def changes_at(self, events: Collection[tuple[int, str]]) -> list[Change]:
         """Look again at the paths of some events."""
         kinds: dict[str, bool] = {}
         for kind, path in events:
@@ -192,7 +190,7 @@ class Watcher:
                 anew = kinds[path] and inner in tree.folders
                 if anew:
                     self.unwatch(f"{tree.root}/{inner}")
-                changes |= self.named(name, tree.refresh(inner, anew=anew))
+                changes += self.named(name, tree.refresh(inner, anew=anew))
         return changes
 
     def unwatch(self, place: str) -> None:
@@ -200,47 +198,47 @@ class Watcher:
         below = f"{place}/"
         self.watched = frozenset(each for each in self.watched if each != place and not each.startswith(below))
 
-    def named(self, context: str, differences: Iterable[Difference]) -> set[Change]:
+    def named(self, context: str, differences: Iterable[Difference]) -> list[Change]:
         """Differences as changes, without the definitions, which are told for themselves."""
-        return {
+        return [
             Change(Kind(kind), context, path, folder=folder)
             for kind, path, folder in differences
             if (context, path) not in self.own
-        }
+        ]
 
-    def check_definitions(self, places: Iterable[str]) -> set[Change]:
+    def check_definitions(self, places: Iterable[str]) -> list[Change]:
         """Which of these definitions changed; new ignore rules take effect at once."""
-        changes: set[Change] = set()
+        changes: list[Change] = []
         for place in places:
             before, now = self.stamps.get(place), _stamp_of(place)
             if before == now:
                 continue
             self.stamps[place] = now
             kind = Kind.DELETED if now is None else Kind.ADDED if before is None else Kind.MODIFIED
-            changes |= {Change(kind, context, shown, True) for context, shown in self.definitions[place]}
+            changes += [Change(kind, context, shown, True) for context, shown in self.definitions[place]]
         if any(change.path.endswith(".dockerignore") for change in changes):
             for name in self.read_rules():
                 if self.trees[name].inode is not None:
-                    changes |= self.named(name, self.trees[name].scan())
+                    changes += self.named(name, self.trees[name].scan())
         return changes
 
-    def check_roots(self) -> set[Change]:
+    def check_roots(self) -> list[Change]:
         """Roots that went, came back, or were replaced."""
-        changes: set[Change] = set()
+        changes: list[Change] = []
         for name, tree in self.trees.items():
             now = tree.root_inode()
             if now == tree.inode:
                 continue
             if tree.inode is not None:
-                changes.add(Change(Kind.GONE, name, "", folder=True))
+                changes.append(Change(Kind.GONE, name, "", folder=True))
                 tree.forget()
             if now is not None:
                 self.read_rules()
                 tree.scan()
-                changes.add(Change(Kind.BACK, name, "", folder=True))
+                changes.append(Change(Kind.BACK, name, "", folder=True))
         if changes:
             self.listen()
-            changes |= self.look_again()
+            changes += self.look_again()
         return changes
 
     def read_rules(self) -> list[str]:
@@ -327,6 +325,13 @@ class Watcher:
         else:
             self.tell(f"The files cannot be watched ({error}), so {how}.")
 
+    def tell_changes(self, changes: Iterable[Change]) -> None:
+        """Give what the changes come to, taken together, if anything."""
+        found = net(changes)
+        if found:
+            self.tell_unreadable()
+            self.emit(found)
+
     def tell_unreadable(self) -> None:
         """Name folders that cannot be read: the build will fail on them."""
         for tree in self.trees.values():
@@ -345,6 +350,25 @@ class Watcher:
         """A definition's path as `Change.path` has it."""
         root = dict(self.contexts.folders()).get(context)
         return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else path.as_posix()
+
+
+def net(changes: Iterable[Change]) -> frozenset[Change]:
+    """What changes come to, one after the other: at most one for a path, none for what came and went."""
+    found: dict[tuple[str, str, bool, bool], Change] = {}
+    for change in changes:
+        # That a context went is told even when it is back.
+        key = (change.context, change.path, change.definition, change.kind == Kind.GONE)
+        before = found.get(key)
+        kind = change.kind
+        if before and before.kind == Kind.ADDED:
+            if kind == Kind.DELETED:
+                del found[key]
+                continue
+            kind = Kind.ADDED
+        elif before and before.kind == Kind.DELETED and kind == Kind.ADDED:
+            kind = Kind.MODIFIED
+        found[key] = replace(change, kind=kind)
+    return frozenset(found.values())
 
 
 def _stamp_of(place: str) -> tuple[int, ...] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from textual.binding import Binding
+from textual.keys import Keys
 
 from hitmiss.errors import UsageError
 
@@ -51,7 +52,7 @@ def bindings() -> list[Binding]:
 
 
 def keymap(keys: Mapping[str, str]) -> dict[str, str]:
-    """The settings' `keys` as Textual's keymap. Raises `UsageError` for an action that there is not."""
+    """The settings' `keys` as Textual's keymap. Raises `UsageError` for an action or a key that there is not."""
     known = {act.id for act in ACTIONS}
     names = {name.replace("-", "_"): key for name, key in keys.items()}
     for name in names:
@@ -59,10 +60,23 @@ def keymap(keys: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(
                 f"The settings remap a key of {name!r}, which is no action.", f"Actions: {', '.join(sorted(known))}."
             )
-    return {
-        name: ",".join(KEY_OF.get(key.strip(), key.strip()) for key in value.split(","))
-        for name, value in names.items()
-    }
+    return {name: ",".join(_key(key.strip(), name) for key in value.split(",")) for name, value in names.items()}
+
+
+def _key(written: str, act_id: str) -> str:
+    """A key as Textual names it. Raises `UsageError` for a word that is no key."""
+    key = KEY_OF.get(written, written if len(written) == 1 else written.lower())
+    *modifiers, last = key.split("+") if len(key) > 1 else [key]
+    if set(modifiers) <= _MODIFIERS and (len(last) == 1 or last in _KEYS):
+        return key
+    raise UsageError(
+        f"The settings give {act_id.replace('_', '-')} the key {written!r}, which is no key.",
+        "Write one as `x`, `F5`, `ctrl+r` or `alt+enter`.",
+    )
+
+
+_MODIFIERS = {"ctrl", "shift", "alt", "super", "meta", "hyper"}
+_KEYS = {key.value for key in Keys} | set(KEY_NAMES)
 
 
 KEY_OF = {shown: key for key, shown in KEY_NAMES.items()}

@@ -143,6 +143,12 @@ class HitmissApp(App[int]):
         except HitmissError as error:
             self.notify(plain(str(error)), severity="error", timeout=10, markup=False)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The footer offers to cancel only while there is something to cancel: the line is short at 80 columns."""
+        if action == "act" and parameters == ("cancel",):
+            return self._snapshot.build.status is Status.RUNNING
+        return super().check_action(action, parameters)
+
     async def action_act(self, act_id: str) -> None:
         """Do one of `actions.ACTIONS`."""
         await self._run_act(act_id)
@@ -173,8 +179,11 @@ class HitmissApp(App[int]):
             return  # the app is leaving
         self._drawn = time.monotonic()
         snapshot = self._subject.snapshot()
+        started_or_ended = snapshot.build.status is not self._snapshot.build.status
         self._snapshot = snapshot
         build = snapshot.build
+        if started_or_ended:
+            self.refresh_bindings()
         now = build.duration_s
         for line in (self.screen_stack[0].query_one(kind) for kind in (Header, Progress, Summary)):
             line.show(snapshot, now)
