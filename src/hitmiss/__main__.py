@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from hitmiss.errors import CANCELED, HitmissError
@@ -26,10 +25,6 @@ def main() -> None:
         sys.stderr.write(f"hitmiss: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(CANCELED)
-    except BrokenPipeError:
-        # Python would complain at its end about what it could not write.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(CANCELED)
     except Exception as error:  # noqa: BLE001 - the last resort: what no room expected is kept in a file, not shown
         from hitmiss.crash import keep

@@ -49,10 +49,10 @@ def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
         build, code, log = _built(options, out, err, record, quiet=as_json)
     except HitmissError as error:
         if as_json:
-            _print_json(_refused(options, error))
+            _print_json(_refused(options, error), out)
         raise
     if as_json:
-        _print_json(build)
+        _print_json(build, out)
         terminal.print_failure(build, err, log)
     elif out.is_terminal:
         terminal.print_tree(build, out, log)
@@ -60,11 +60,11 @@ def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
         terminal.print_checks(build, out)
         terminal.print_failure(build, err, log)
         out.print(terminal.summary(build))
-    return code
+    return CANCELED if out.gone else code
 
 
 def _built(
-    options: BuildOptions, out: Console, err: Console, record: Path | None, *, quiet: bool
+    options: BuildOptions, out: _Out, err: Console, record: Path | None, *, quiet: bool
 ) -> tuple[Build, int, StepLog | None]:
     for output in options.outputs:
         if _writes_to_stdout(output):
@@ -95,9 +95,12 @@ def _writes_to_stdout(output: str) -> bool:
     return fields.get("type") in ("tar", "oci") and not fields.get("dest") and fields.get("tar") != "false"
 
 
-def _print_json(build: Build) -> None:
-    sys.stdout.buffer.write(report(build))
-    sys.stdout.buffer.flush()
+def _print_json(build: Build, out: _Out) -> None:
+    try:
+        sys.stdout.buffer.write(report(build))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        out.on_broken_pipe()
 
 
 def _refused(options: BuildOptions, error: HitmissError) -> Build:
@@ -157,7 +160,7 @@ def _exit_code(build: Build, runner: Runner) -> int:
 
 async def _build(runner: Runner, options: BuildOptions) -> Build:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
             loop.add_signal_handler(number, runner.cancel)
     platforms = asyncio.create_task(_own_platforms(options))

@@ -37,6 +37,8 @@ from hitmiss.ui.widgets.step_tree import Row, StepTree
 
 _FRAME_S = 1 / 30
 _CLOCK_S = 0.1
+_REST = 5
+"""How many times the cost of the last frame is left to everything else before the next one."""
 
 
 class Subject(Protocol):
@@ -83,7 +85,7 @@ class HitmissApp(App[int]):
         self._keys = actions.keymap(keys or {})
         self._pending: Timer | None = None
         self._clock: Timer | None = None
-        self._drawn = 0.0
+        self._drawn = self._cost = 0.0
         self._snapshot = subject.snapshot()
         self._began = time.monotonic()
         self._shown_number = -1
@@ -168,9 +170,10 @@ class HitmissApp(App[int]):
     # Drawing
 
     def _wanted(self) -> None:
-        """Something changed: draw soon, but not more often than the eye can follow."""
+        """Something changed: draw soon, but neither faster than the eye follows nor so often that keys must wait."""
         if self._pending is None and self.is_running:
-            wait = max(0.001, self._drawn + _FRAME_S - time.monotonic())  # a Textual timer of 0 s never rings
+            pause = max(_FRAME_S, self._cost * _REST)
+            wait = max(0.001, self._drawn + pause - time.monotonic())  # a Textual timer of 0 s never rings
             self._pending = self.set_timer(wait, self._draw)
 
     def _draw(self) -> None:
@@ -178,6 +181,10 @@ class HitmissApp(App[int]):
         if not self.screen_stack:
             return  # the app is leaving
         self._drawn = time.monotonic()
+        self._draw_snapshot()
+        self._cost = time.monotonic() - self._drawn
+
+    def _draw_snapshot(self) -> None:
         snapshot = self._subject.snapshot()
         started_or_ended = snapshot.build.status is not self._snapshot.build.status
         self._snapshot = snapshot

@@ -111,10 +111,16 @@ class StepTree(ScrollView, can_focus=True):
         """Show this build; the line that is looked at stays the same step wherever it has moved."""
         same_tree = build.stages is self._build.stages and build.internals is self._build.internals
         self._build, self._now = build, now
-        if not same_tree:
-            self._lay_out()
-        self._measure()
-        self.refresh()
+        before = self._rows
+        same_lines = same_tree or self._lay_out()
+        if self._measure() or not same_lines:
+            self.refresh()
+            return
+        top = self.scroll_offset.y
+        for index in range(top, min(top + self.scrollable_content_region.height, len(self._rows))):
+            row = self._rows[index]
+            if row.step is not before[index].step or row.step is None or _moving(row):
+                self.refresh_line(index)
 
     @property
     def selected(self) -> Row | None:
@@ -133,15 +139,20 @@ class StepTree(ScrollView, can_focus=True):
                     self._go(index, by_user=False)
                 return
 
-    def _measure(self) -> None:
-        """The time column is as wide as the widest time, so that instructions get all the room there is."""
+    def _measure(self) -> bool:
+        """The time column is as wide as the widest time, so that instructions get all the room there is.
+
+        Says whether its width has changed.
+        """
         widest = max((len(self._time(row.step)) for row in self._rows if row.step), default=0)
         if not _SHORTEST_TIME <= widest <= self._time_width or widest < self._time_width - 4:
             self._time_width = max(widest, _SHORTEST_TIME)
             self._strips.clear()
+            return True
+        return False
 
-    def _lay_out(self) -> None:
-        """Which lines there are now; keeps the cursor on the step it was on."""
+    def _lay_out(self) -> bool:
+        """Which lines there are now; keeps the cursor on the step it was on. Says whether they are the same lines."""
         stages = list(self._build.stages)
         if self._build.internals:
             stages.append(Stage(INTERNAL_STAGE.id, INTERNAL_STAGE.name, None, self._build.internals))
@@ -150,7 +161,9 @@ class StepTree(ScrollView, can_focus=True):
             rows.append(Row(stage, None))
             if stage.id not in self._folded:
                 rows += [Row(stage, step) for step in stage.steps]
-        self._rows = rows
+        before, self._rows = self._rows, rows
+        if len(rows) == len(before) and all(new.id == old.id for new, old in zip(rows, before, strict=True)):
+            return True
         ids = {row.id: index for index, row in enumerate(rows)}
         if self._strips.keys() - ids.keys():
             self._strips = {key: value for key, value in self._strips.items() if key in ids}
@@ -158,6 +171,7 @@ class StepTree(ScrollView, can_focus=True):
         self.cursor = ids.get(self._selected_id, min(self.cursor, max(len(rows) - 1, 0)))
         if not self._selected_id and len(rows) > 1:
             self.cursor = 1
+        return False
 
     # Drawing
 
@@ -256,7 +270,8 @@ class StepTree(ScrollView, can_focus=True):
     def watch_cursor(self, old: int, new: int) -> None:
         if self.selected:
             self._selected_id = self.selected.id
-        self.refresh()
+        self.refresh_line(old)
+        self.refresh_line(new)
 
     def _go(self, index: int, *, by_user: bool = True) -> None:
         if not self._rows:
