@@ -34,6 +34,8 @@ from hitmiss.settings import BuildOptions, Settings, looks_secret
 from hitmiss.snapshot import Snapshot, Source, Watch
 
 _ENGINE_POLL_S = 1.0
+_CACHE_REST_S = 0.6
+"""How long after a build the cache is measured: its records settle, and a save right after has the engine to itself."""
 
 
 class Session:
@@ -362,6 +364,9 @@ class Session:
         )
 
     async def _measure_cache(self) -> None:
+        await asyncio.sleep(_CACHE_REST_S)
+        if self._schedule.building:
+            return
         with contextlib.suppress(HitmissError):
             self._cache_bytes = (await storage.usage(self._options.builder or None)).total
             self.on_change()

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hitmiss.errors import UsageError
-from hitmiss.project.dockerfile import DockerfileError, Instruction, parse
+from hitmiss.project.dockerfile import DockerfileError, Instruction, frontend, parse
 from hitmiss.project.outline import steps_of
 from hitmiss.project.syntax import read
 
@@ -222,7 +222,7 @@ def test_as_buildkit_reads_it(text: str) -> None:
     assert _ours(text) == _theirs(text)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=30000, deadline=None)
 @given(TEXTS)
 def test_generated_texts_as_buildkit_reads_them(text: str) -> None:
     # The library is BuildKit 0.12: it takes a list with words behind it for JSON, wants no blank in `<< EOF`, and
@@ -250,7 +250,7 @@ def test_lines_names_and_flags() -> None:
         "  --exclude=*.md --exclude=x . /src\n\nRUN <<EOF\nmake\nEOF\nFROM scratch\nCOPY --from=build /a /b\n"
     )
     found = parse(text)
-    assert found.syntax == "docker/dockerfile:1"
+    assert frontend(text) == "docker/dockerfile:1"
     assert [each.original for each in found.arguments] == ["ARG V=1"]
     first, last = found.stages
     assert (first.name, first.shown, first.base, first.platform) == ("build", "build", "go:$V", "$BUILDPLATFORM")
@@ -323,6 +323,20 @@ def test_any_dockerfile_has_an_outline_or_is_refused(text: str) -> None:
         for step in stage.steps:
             assert 1 <= step.index <= step.of
             assert stage.start <= step.start <= step.end <= stage.end
+
+
+@pytest.mark.parametrize(
+    ("text", "image"),
+    [
+        ("# syntax=a/b:1 x\nFROM c", "a/b:1"),
+        ("\ufeff#escape=`\n#  SyntaX = a\nnot: a Dockerfile", "a"),
+        ("# note\n# syntax=a\n", ""),
+        ("FROM a\n# syntax=b", ""),
+        ("", ""),
+    ],
+)
+def test_the_frontend_that_is_asked_for(text: str, image: str) -> None:
+    assert frontend(text) == image
 
 
 def test_bytes_that_are_not_utf8_survive() -> None:

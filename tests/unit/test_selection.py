@@ -88,6 +88,8 @@ def test_folders_above_and_below() -> None:
         ("RUN --mount=type=bind,target=/t true", "q", True),
         ("RUN --mount=type=bind,source=a,target=/t true", "a/b", True),
         ("RUN --mount=type=bind,source=a*,target=/t true", "ab", False),
+        ("RUN --mount=type=bind,source=a*,target=/t true", "a*/b", True),
+        ("RUN --mount=type=bind,source=a[,target=/t true", "a[", True),
         ("RUN --mount=type=bind,source=a,target=/t true", "b", False),
         ("RUN --mount=target=/t,src=$D true", "dir/x", True),
         ("RUN --mount=target=/t,src=$D true", "other", False),

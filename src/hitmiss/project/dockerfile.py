@@ -11,8 +11,9 @@ from typing import Final
 
 from hitmiss.project.syntax import DockerfileError, Heredoc, Instruction, read
 
-__all__ = ["Dockerfile", "DockerfileError", "Heredoc", "Instruction", "Stage", "parse"]
+__all__ = ["Dockerfile", "DockerfileError", "Heredoc", "Instruction", "Stage", "frontend", "parse"]
 
+_DIRECTIVE: Final = re.compile(r"#\s*(syntax|escape|check)\s*=\s*(\S+)", re.IGNORECASE)
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9-_.]*")
 _LEAST_ARGS: Final = {
     "ADD": 2, "ARG": 1, "COPY": 2, "ENV": 1, "EXPOSE": 1, "HEALTHCHECK": 1, "LABEL": 1,
@@ -59,16 +60,25 @@ class Dockerfile:
     arguments: tuple[Instruction, ...]
     stages: tuple[Stage, ...]
 
-    @property
-    def syntax(self) -> str:
-        """The frontend image of a `# syntax=` line, or ""."""
-        return dict(self.directives).get("syntax", "").partition(" ")[0]
-
     def stage(self, target: str = "") -> Stage | None:
         """The stage that `--target` means: the last one of that name (in any case); "" is the last stage."""
         if not target:
             return self.stages[-1]
         return next((stage for stage in reversed(self.stages) if stage.name == target.lower()), None)
+
+
+def frontend(text: str) -> str:
+    """The frontend image that a `# syntax=` line asks for, "" for none; works on a text that does not parse too.
+
+    One that is not `docker/dockerfile` may read another language: what `parse` says of it need not hold.
+    """
+    for line in text.removeprefix("\ufeff").splitlines():
+        found = _DIRECTIVE.match(line.strip())
+        if not found:
+            break
+        if found[1].lower() == "syntax":
+            return found[2]
+    return ""
 
 
 def parse(text: str) -> Dockerfile:

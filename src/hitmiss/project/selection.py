@@ -29,7 +29,7 @@ Follow = Callable[[str, tuple[str, ...]], Iterable[tuple[str, ...]]]
 """
 
 _ELSEWHERE: Final = ("http://", "https://", "git://", "ssh://", "git@")
-_NO_DISK: Final = ("docker-image://", "target:", "oci-layout://", "input:", *_ELSEWHERE)
+_NO_DISK: Final = ("docker-image://", "target:", "oci-layout://", "input:", "github.com/", *_ELSEWHERE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,22 @@ class StepRef:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What one source of a step selects of a context: a path or pattern in parts, filters for what lies under."""
+    """What one source of a step selects of a context: a path or pattern in parts, filters for what lies under.
+
+    `first` is the first part where that is a plain name.
+    """
 
     context: str
     parts: tuple[str, ...]
     tests: tuple[Match, ...]
+    first: str | None
     include: Matcher | None = None
     exclude: Matcher | None = None
 
     def covers(self, path: str, *, folder: bool = True) -> bool:
         """Whether a change of `path` can change what is selected; a `folder` above the selection can too."""
+        if not path:
+            return True
         found = path.split("/")
         if not all(test(part) for test, part in zip(self.tests, found, strict=False)):
             return False
@@ -74,10 +80,12 @@ class Reach:
     def __init__(self, selections: Sequence[tuple[StepRef, Selection]], *, everything: bool = False) -> None:
         self.everything = everything
         """True where nothing could be decided: every path reaches every step."""
-        self.selections = tuple(selections)
-        self._by_context: dict[str, list[tuple[StepRef, Selection]]] = {}
-        for step, selection in self.selections:
-            self._by_context.setdefault(selection.context, []).append((step, selection))
+        self.selections = tuple(sorted(selections, key=lambda pair: pair[0].start))
+        # By context and first folder, so that a burst of thousands of paths meets few selections each; None is for
+        # those that begin with a wildcard or select all.
+        self._by_folder: dict[tuple[str, str | None], list[tuple[StepRef, Selection]]] = {}
+        for pair in self.selections:
+            self._by_folder.setdefault((pair[1].context, pair[1].first), []).append(pair)
 
     def reads(self, context: str, path: str, *, folder: bool = True) -> bool:
         """Whether a change of `path` can reach a step.
@@ -87,15 +95,21 @@ class Reach:
         """
         if self.everything:
             return True
-        found = self._by_context.get(context, ())
-        return bool(found) if not path else any(each.covers(path, folder=folder) for _, each in found)
+        return any(each.covers(path, folder=folder) for _, each in self._near(context, path))
 
     def steps_reading(self, context: str, path: str, *, folder: bool = True) -> tuple[StepRef, ...]:
         """The steps that a change of `path` can reach directly, in the order of the outline; none where nothing is
         decided.
         """
-        found = self._by_context.get(context, ())
-        return tuple(dict.fromkeys(step for step, each in found if not path or each.covers(path, folder=folder)))
+        found = {step for step, each in self._near(context, path) if each.covers(path, folder=folder)}
+        return tuple(step for step in dict.fromkeys(step for step, _ in self.selections) if step in found)
+
+    def _near(self, context: str, path: str) -> Sequence[tuple[StepRef, Selection]]:
+        """The selections that may cover `path`."""
+        if not path:
+            return [pair for pair in self.selections if pair[1].context == context]
+        first = path.partition("/")[0]
+        return [*self._by_folder.get((context, first), ()), *self._by_folder.get((context, None), ())]
 
 
 EVERYTHING: Final = Reach((), everything=True)
@@ -175,7 +189,7 @@ def _ref(operation: Operation) -> StepRef:
 
 def _all_of(operation: Operation) -> Selection:
     """A stage or step that is put on a context reads all of it."""
-    return Selection(operation.state.context or MAIN, (), ())
+    return Selection(operation.state.context or MAIN, (), (), None)
 
 
 def _origin(state: State) -> str | None:
@@ -215,7 +229,7 @@ def _source(
     context: str, text: str, scope: Scope, *, globs: bool, parents: bool = False, exclude: Matcher | None = None
 ) -> Selection:
     """What one source selects; everything where that cannot be decided."""
-    everything = Selection(context, (), ())
+    everything = Selection(context, (), (), None)
     try:
         word = scope.fill(text)
         if not word.decided:
@@ -230,31 +244,26 @@ def _source(
     except (WordError, PatternError):
         return everything
     parts = tuple(part for part in clean("/" + source).split("/") if part)
-    if not globs:
-        parts = tuple(_escaped(part) if has_wildcards(part) else part for part in parts)
-    return _selection(context, parts, include, exclude) or everything
+    return _selection(context, parts, include, exclude, globs=globs) or everything
 
 
 def _selection(
-    context: str, parts: tuple[str, ...], include: Matcher | None, exclude: Matcher | None
+    context: str, parts: tuple[str, ...], include: Matcher | None, exclude: Matcher | None, *, globs: bool = True
 ) -> Selection | None:
-    """A selection of a path in parts; None for a pattern that BuildKit refuses."""
+    """A selection of a path in parts, with wildcards if `globs`; None for a pattern that BuildKit refuses."""
     tests: list[Match] = []
     in_pattern = False
+    plain = bool(parts) and not (globs and has_wildcards(parts[0]))
     for part in parts:
-        in_pattern = in_pattern or has_wildcards(part)
+        in_pattern = in_pattern or (globs and has_wildcards(part))
         if not in_pattern:
             tests.append(part.__eq__)
             continue
         try:
             if crosses_folders(part):
                 # The parts cannot be told apart from here on.
-                return Selection(context, parts[: len(tests)], tuple(tests))
+                return Selection(context, parts[: len(tests)], tuple(tests), parts[0] if tests and plain else None)
             tests.append(glob(part))
         except PatternError:
             return None
-    return Selection(context, parts, tuple(tests), include, exclude)
-
-
-def _escaped(part: str) -> str:
-    return "".join("\\" + char if char in "*?[\\" else char for char in part)
+    return Selection(context, parts, tuple(tests), parts[0] if parts and plain else None, include, exclude)

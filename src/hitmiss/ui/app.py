@@ -1,6 +1,6 @@
 """The full screen: shows what a session says, and hands keys to it.
 
-The session calls `on_change` from its own loop as often as it likes; the screen asks it for a snapshot at most 30 times
+The session calls `on_change` from its own loop as often as it likes; the screen asks it for a snapshot at most 20 times
 a second and sets only what is different.
 """
 
@@ -35,7 +35,7 @@ from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.status import Header, Progress, Summary
 from hitmiss.ui.widgets.step_tree import Row, StepTree
 
-_FRAME_S = 1 / 30
+_FRAME_S = 1 / 20
 _CLOCK_S = 0.1
 _REST = 5
 """How many times the cost of the last frame is left to everything else before the next one."""
