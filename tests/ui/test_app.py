@@ -150,7 +150,7 @@ async def test_the_footer_offers_to_cancel_only_a_build_that_runs() -> None:
         app = await ready(pilot, subject)
         await wait_for_async(lambda: app.query(FooterKey), 10)
         assert not any("'cancel'" in each.action for each in app.query(FooterKey))
-        subject.show(snapshot(RUNNING))
+        subject.show(RUNNING)
         await wait_for_async(lambda: any("'cancel'" in each.action for each in app.query(FooterKey)), 10)
 
 
