@@ -20,13 +20,15 @@ from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.build.recording import Writer
 from hitmiss.docker import builders, client
 from hitmiss.docker.current import current_builder
-from hitmiss.errors import BUILD_FAILED, BUILT, CANCELED, NO_ENGINE, WRONG_USAGE, HitmissError, UsageError
+from hitmiss.errors import BUILD_FAILED, BUILT, CANCELED, NO_ENGINE, WRONG_USAGE, EngineError, HitmissError, UsageError
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition, load
 from hitmiss.report import terminal
 from hitmiss.report.json_report import report
 from hitmiss.runner import Runner, header_of, project_folder, ran
 from hitmiss.settings import BuildOptions
+
+_LOOKED_AT = frozenset({Verdict.HIT, Verdict.MISS, Verdict.FAILED, Verdict.CANCELED})
 
 
 class _Out(Console):
@@ -53,13 +55,18 @@ def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
         raise
     if as_json:
         _print_json(build, out)
-        terminal.print_failure(build, err, log)
+        if code != NO_ENGINE:
+            terminal.print_failure(build, err, log)
+    elif code == NO_ENGINE and not any(step.verdict in _LOOKED_AT for step in build.steps):
+        pass
     elif out.is_terminal:
         terminal.print_tree(build, out, log)
     else:
         terminal.print_checks(build, out)
         terminal.print_failure(build, err, log)
         out.print(terminal.summary(build))
+    if code == NO_ENGINE:
+        raise EngineError(build.error)  # the client's own words say less
     return CANCELED if out.gone else code
 
 

@@ -178,10 +178,17 @@ def load(folder: Path, user_file: Path | None = None) -> Settings:
         given = _checked(user_file, _read(user_file))
         keys |= given.get("keys", {})
     own, shared = folder / "hitmiss.toml", folder / "pyproject.toml"
-    table = _checked(own, _read(own)) if own.is_file() else _checked(shared, _table_of(shared))
+    table = _checked(own, _read(own)) if _is_file(own) else _checked(shared, _table_of(shared))
     given |= table
     keys |= table.get("keys", {})
     return msgspec.convert({**given, "keys": keys}, Settings)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that cannot be read; whoever wants to build it says so
+        return False
 
 
 def _table_of(path: Path) -> dict[str, Any]:

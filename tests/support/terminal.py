@@ -42,7 +42,7 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 KEYS = {
     "enter": "\r",
-    "escape": "\x1b",
+    "escape": "\x1b[27u",  # as terminals say it that cannot be misunderstood, whatever is pressed next
     "tab": "\t",
     "space": " ",
     "backspace": "\x7f",

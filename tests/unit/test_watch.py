@@ -275,6 +275,23 @@ async def test_a_context_that_goes_and_comes_back(root: Path, force_polling: boo
         await seen.until(lambda: seen.has(Kind.MODIFIED, "sub/new"))
 
 
+@pytest.mark.parametrize("force_polling", [False, True])
+async def test_a_context_that_is_made_anew_at_once(root: Path, force_polling: bool) -> None:
+    async with watching(resolve(str(root)), force_polling=force_polling) as seen:
+        for number in range(5):
+            shutil.rmtree(root)
+            write(root / "Dockerfile", "FROM x")
+            write(root / f"sub{number}/new")
+            await seen.until(lambda: seen.has(Kind.DELETED, "src/main.py") or seen.has(Kind.BACK, ""))
+            seen.changes.clear()
+            write(root / f"sub{number}/new", "changed")
+            write(root / "top", str(number))
+            wanted = {"top", f"sub{number}/new"}
+            await seen.until(lambda: seen.has(Kind.BACK, "") or seen.paths().issuperset(wanted))  # noqa: B023
+            write(root / "src/main.py")
+            await seen.until(lambda: seen.paths() >= {"src/main.py"})
+
+
 async def test_a_context_that_is_replaced(root: Path, tmp_path: Path) -> None:
     async with watching(resolve(str(root))) as seen:
         root.rename(tmp_path / "old")

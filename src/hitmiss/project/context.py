@@ -117,6 +117,10 @@ def _main(path: str, here: Path) -> Path | None:
         return None
     place = _absolute(path, here)
     if _is_folder(place):
+        if not os.access(place, os.R_OK | os.X_OK):
+            raise UsageError(
+                f"The build context {path} cannot be read: permission denied.", f"`ls -ld {place}` shows why."
+            )
         return place
     if _REMOTE.match(path):
         return None

@@ -48,7 +48,7 @@ class Tree:
         """
         self.unreadable: set[str] = set()
         self.inode: tuple[int, int] | None = None
-        """Device and inode of the root when it was last read; None when it was not there."""
+        """Device and inode of the root that is known here; None while there is none. `settle` sets it."""
 
     def root_inode(self) -> tuple[int, int] | None:
         """Device and inode of the root as it is now; None when it is no folder."""
@@ -57,6 +57,11 @@ class Tree:
         except OSError:
             return None
         return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
+
+    def settle(self) -> list[Difference]:
+        """Take the root that is there now for the known one, and read it."""
+        self.inode = self.root_inode()
+        return self.scan()
 
     def forget(self) -> None:
         """Know nothing any more: the root is gone."""
@@ -67,8 +72,6 @@ class Tree:
 
     def scan(self, under: str = "") -> list[Difference]:
         """Read the folder `under` ("" is all) again and say what differs from what was known of it."""
-        if not under:
-            self.inode = self.root_inode()
         before = dict(self._taken_out(under))
         found: list[Difference] = []
         for folder, listing, visible in _folders(self.root, self.rules, under):

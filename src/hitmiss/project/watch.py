@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hitmiss.project.context import Contexts
@@ -43,6 +43,25 @@ class Change:
     path: str
     definition: bool = False
     folder: bool = False
+
+
+def net(changes: Iterable[Change]) -> frozenset[Change]:
+    """What changes come to, one after the other: at most one for a path, none for what came and went."""
+    found: dict[tuple[str, str, bool, bool], Change] = {}
+    for change in changes:
+        # That a context went is told even when it is back.
+        key = (change.context, change.path, change.definition, change.kind == Kind.GONE)
+        before = found.get(key)
+        kind = change.kind
+        if before and before.kind == Kind.ADDED:
+            if kind == Kind.DELETED:
+                del found[key]
+                continue
+            kind = Kind.ADDED
+        elif before and before.kind == Kind.DELETED and kind == Kind.ADDED:
+            kind = Kind.MODIFIED
+        found[key] = replace(change, kind=kind)
+    return frozenset(found.values())
 
 
 async def watch(

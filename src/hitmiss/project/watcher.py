@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +18,7 @@ from hitmiss.errors import UsageError
 from hitmiss.project.context import Contexts
 from hitmiss.project.ignore import NOTHING_IGNORED, IgnoreRules
 from hitmiss.project.tree import Difference, Tree
-from hitmiss.project.watch import Change, Kind
+from hitmiss.project.watch import Change, Kind, net
 
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
@@ -40,6 +39,10 @@ LISTEN_SHARE: Final = 10
 """That time is at least this many times as long as setting them took."""
 _ADDED: Final = 1
 """watchfiles' number for the event of something that came: created, or moved here."""
+_MODIFIED: Final = 2
+"""watchfiles' number for the event of something that changed where it is."""
+_ANOTHER: Final = (-1, -1)
+"""Device and inode that no folder has."""
 MOST_ERRORS: Final = 20
 """Errors of the notifier within a second, after which there is no more use in it."""
 
@@ -87,7 +90,7 @@ class Watcher:
         """Watch until `stopping` is set; falls back to polling by itself."""
         self.read_rules()
         for tree in self.trees.values():
-            tree.scan()
+            tree.settle()
         for place in self.definitions:
             self.stamps[place] = _stamp_of(place)
         self.listen()
@@ -115,11 +118,11 @@ class Watcher:
             # An event for a name that is not UTF-8 breaks the notifier: make a new one and look for what changed.
             self.recover(error)
             return self.look_again()
-        changes = self.check_roots()
         if isinstance(events, str):
-            changes += self.look_where_blind()
+            changes = self.check_roots() + self.look_where_blind()
         else:
-            changes += self.changes_at(events)
+            self.note_new_roots(events)
+            changes = self.check_roots() + self.changes_at(events)
             self.note_places()
         return changes
 
@@ -222,6 +225,13 @@ class Watcher:
                     changes += self.named(name, self.trees[name].scan())
         return changes
 
+    def note_new_roots(self, events: Collection[tuple[int, str]]) -> None:
+        """Events that a root itself came or went mean that another one is there now, be it of the same inode."""
+        turned = {path.replace(os.sep, "/") for kind, path in events if kind != _MODIFIED}
+        for tree in self.trees.values():
+            if tree.inode is not None and tree.root in turned:
+                tree.inode = _ANOTHER
+
     def check_roots(self) -> list[Change]:
         """Roots that went, came back, or were replaced."""
         changes: list[Change] = []
@@ -234,7 +244,8 @@ class Watcher:
                 tree.forget()
             if now is not None:
                 self.read_rules()
-                tree.scan()
+                tree.settle()
+            if tree.inode is not None:
                 changes.append(Change(Kind.BACK, name, "", folder=True))
         if changes:
             self.listen()
@@ -350,25 +361,6 @@ class Watcher:
         """A definition's path as `Change.path` has it."""
         root = dict(self.contexts.folders()).get(context)
         return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else path.as_posix()
-
-
-def net(changes: Iterable[Change]) -> frozenset[Change]:
-    """What changes come to, one after the other: at most one for a path, none for what came and went."""
-    found: dict[tuple[str, str, bool, bool], Change] = {}
-    for change in changes:
-        # That a context went is told even when it is back.
-        key = (change.context, change.path, change.definition, change.kind == Kind.GONE)
-        before = found.get(key)
-        kind = change.kind
-        if before and before.kind == Kind.ADDED:
-            if kind == Kind.DELETED:
-                del found[key]
-                continue
-            kind = Kind.ADDED
-        elif before and before.kind == Kind.DELETED and kind == Kind.ADDED:
-            kind = Kind.MODIFIED
-        found[key] = replace(change, kind=kind)
-    return frozenset(found.values())
 
 
 def _stamp_of(place: str) -> tuple[int, ...] | None:

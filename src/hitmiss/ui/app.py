@@ -95,6 +95,7 @@ class HitmissApp(App[int]):
         self._painted = False
         self._failed_shown = -1
         self._leaving: int | None = None
+        self._begun = False
 
     def compose(self) -> ComposeResult:
         yield Header(id="header")
@@ -131,8 +132,9 @@ class HitmissApp(App[int]):
 
     def _begin(self) -> None:
         """The session starts after the first frame is on the screen."""
+        self._begun = True
         if self._leaving is not None:
-            self.exit(self._leaving)
+            self.run_worker(self._leave(self._leaving), exit_on_error=False)
         else:
             self.run_worker(self._run_subject())
             self._painted = True
@@ -401,7 +403,7 @@ class HitmissApp(App[int]):
         """Cancel what runs, give the terminal back, end with this exit code. May be called at any moment, twice too."""
         if self._leaving is None:
             self._leaving = code
-            if self.is_running:
+            if self._begun:  # before that its widgets are still being made, which an end would break
                 self.run_worker(self._leave(code), exit_on_error=False)
 
     async def _leave(self, code: int) -> None:
