@@ -298,7 +298,7 @@ class Session:
         if defined and not self._reload():
             return
         reach = self._definition.reach
-        if defined or any(reach.reads(change.context, change.path) for change in changes):
+        if defined or any(reach.reads(each.context, each.path, folder=each.folder) for each in changes):
             self._do(self._schedule.saved(time.monotonic()))
         elif not self._schedule.building:
             self._say(self._unread(changes))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hitmiss.build.model import Expected, Place
 from hitmiss.errors import UsageError
-from hitmiss.project import context, dockerfile, outline, selection
+from hitmiss.project import context, dockerfile, links, outline, selection
 from hitmiss.settings import BuildOptions
 
 STDIN = "-"
@@ -76,7 +76,15 @@ def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], pl
             error_text, line = str(error), error.line
         except UsageError as error:
             error_text = str(error)
-    reach = selection.reach_of(parsed, options.target, values, named, platforms)
+    reach = selection.reach_of(
+        parsed,
+        options.target,
+        values,
+        named,
+        platforms,
+        build_platform=platform,
+        follow=links.follower(dict(contexts.folders())),
+    )
     return Definition(contexts, name, text, error_text, line, target, targets, expected, reach)
 
 
