@@ -52,13 +52,13 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine() -> Iterator["PrivateEngine"]:
-    """The private engine of this process, with the stand-in base images."""
+    """The private engine of this file's tests, with stand-in base images: no file sees what another left running."""
     yield from started_engine()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def second_engine(engine: "PrivateEngine") -> Iterator["PrivateEngine"]:
     """Another one with the same base images; `engine.add_builder(second_engine)` makes it a builder."""
     for other in started_engine(empty=True):

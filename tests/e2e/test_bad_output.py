@@ -49,6 +49,7 @@ def test_escapes_in_a_log(engine: PrivateEngine, project: Project, opened: Opens
     wait_built(terminal)
     terminal.press("g", "j", "j", "l")
     terminal.wait_text("the end")
+    terminal.wait_text("copy log")  # the log has the focus
     terminal.press("y")
     terminal.wait_text("copied")
     before_the_end = terminal.raw
@@ -92,6 +93,7 @@ def test_markup_is_text(engine: PrivateEngine, project: Project, opened: Opens) 
     assert shown.count("[bold red]x[/bold red] [/nope] [@click=app") >= 3
     terminal.press("g", "j", "j", "l")
     terminal.wait_text(markup.replace("$primary", ""))
+    terminal.wait_text("copy log")  # the log has the focus
     terminal.press("y")
     terminal.wait_text("copied")
     terminal.press("d")

@@ -134,6 +134,7 @@ def test_a_context_that_cannot_be_read(three_stages: Project, opened: Opens, tmp
 def test_a_folder_that_cannot_be_read(three_stages: Project, opened: Opens) -> None:
     """BuildKit takes a file that it cannot read for an empty one; a folder makes it fail."""
     three_stages.write("src/shut/file", "x")
+    three_stages.dockerfile("FROM busybox\nCOPY src/ /src/\n")
     shut = three_stages.path / "src/shut"
     shut.chmod(0o700)
     os.chown(shut, NOBODY, NOBODY)
