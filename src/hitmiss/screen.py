@@ -27,6 +27,7 @@ from hitmiss.runner import project_folder
 from hitmiss.session import Session
 from hitmiss.settings import BuildOptions, Settings
 from hitmiss.ui.app import HitmissApp, Subject
+from hitmiss.ui.keyboard import accept_any_bytes
 
 _SIGNALS = {"SIGINT": CANCELED, "SIGTERM": 128 + 15, "SIGHUP": 128 + 1}
 """Signals that end the program, and the exit code of each."""
@@ -78,6 +79,7 @@ def demo(name: str, *, theme: str | None, recorded: bool) -> int:
 
 def _show(subject: Subject, settings: Settings, welcome: str = "") -> int:
     """Run the screen to its end; gives the exit code."""
+    accept_any_bytes()
     app = HitmissApp(subject, theme_name=settings.theme, keys=settings.keys, welcome=welcome)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as crash:
         app.error_console = Console(file=crash, width=120)  # where Textual prints the traceback of a crash

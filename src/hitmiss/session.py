@@ -254,6 +254,8 @@ class Session:
         self._do(self._schedule.ended(time.monotonic()))
         if build.status is Status.SUCCEEDED and self._runner is None:
             self._spawn(self._measure_cache())
+        if self._notices.get("unreadable"):
+            self._spawn(self._count_files())
 
     def _progressed(self) -> None:
         self.on_change()

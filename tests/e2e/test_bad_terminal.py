@@ -196,7 +196,6 @@ def test_pasted_garbage(three_stages: Project, opened: Opens) -> None:
     leave(terminal)
 
 
-@pytest.mark.xfail(strict=True, reason="Textual's driver decodes the keyboard as strict UTF-8 and falls over")
 def test_keys_that_are_not_utf8(three_stages: Project, opened: Opens) -> None:
     terminal = opened()
     wait_built(terminal)

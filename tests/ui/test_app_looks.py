@@ -201,3 +201,10 @@ async def test_the_header_says_how_the_watch_stands(state: Watch) -> None:
     subject = Scripted(snapshot(watch=state))
     async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:
         await sees(pilot, state.value)
+
+
+async def test_a_notice_does_not_hide_how_the_build_ended() -> None:
+    failed = webapp("hhhm hf sss", Status.FAILED, error="exit code: 1")
+    subject = Scripted(snapshot(failed, notices=("Polling, for inotify is full.",)))
+    async with HitmissApp(subject).run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "! Polling, for inotify is full.", "✖ failed")

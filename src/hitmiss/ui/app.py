@@ -32,7 +32,7 @@ from hitmiss.ui.widgets.dockerfile_view import DockerfileView, LineMark
 from hitmiss.ui.widgets.log_view import LogView
 from hitmiss.ui.widgets.marks import line_marks
 from hitmiss.ui.widgets.panels import Panels
-from hitmiss.ui.widgets.status import Header, Progress, Summary
+from hitmiss.ui.widgets.status import Header, Notices, Progress, Summary
 from hitmiss.ui.widgets.step_tree import Row, StepTree
 
 _FRAME_S = 1 / 20
@@ -101,6 +101,7 @@ class HitmissApp(App[int]):
         yield Header(id="header")
         yield Progress(id="progress")
         yield Summary(id="summary")
+        yield Notices(id="notices")
         with Horizontal(id="body"):
             with Container(id="steps-frame"):
                 yield StepTree(id="steps")
@@ -194,7 +195,7 @@ class HitmissApp(App[int]):
         if started_or_ended:
             self.refresh_bindings()
         now = build.duration_s
-        for line in (self.screen_stack[0].query_one(kind) for kind in (Header, Progress, Summary)):
+        for line in (self.screen_stack[0].query_one(kind) for kind in (Header, Progress, Summary, Notices)):
             line.show(snapshot, now)
         if build.number != self._shown_number:
             self._shown_number, self._user_chose, self._shown_step = build.number, False, ""

@@ -166,8 +166,6 @@ class Summary(_Line):
             return Text(f"✖ {plain(snapshot.problem)}", self.style_of("failed"))
         if snapshot.message and build.status is not Status.RUNNING:
             return Text(plain(snapshot.message), self.style_of("name"))
-        if snapshot.notices:
-            return Text(f"! {plain(snapshot.notices[0])}", self.style_of("miss"))
         if build.status is Status.FAILED:
             where = build.failed_step
             place = f" at {where.place.file}:{where.place.line}" if where and where.place else ""
@@ -198,3 +196,16 @@ class Summary(_Line):
         if snapshot.cache_bytes is not None:
             figures.append(f"cache {size(snapshot.cache_bytes)}")
         return Text("   ".join(figures), self.style_of("dim"))
+
+
+class Notices(_Line):
+    """What stays true and should be known; no line at all when there is nothing."""
+
+    DEFAULT_CSS = _CSS.format(name="Notices") + "Notices { padding: 0 1; display: none; }"
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        super().show(snapshot, now)
+        self.display = bool(snapshot.notices)
+
+    def text(self, snapshot: Snapshot, width: int) -> Text:
+        return Text(" ".join(f"! {plain(notice)}" for notice in snapshot.notices), self.style_of("miss"))
