@@ -90,7 +90,6 @@ class HitmissApp(App[int]):
         self._began = time.monotonic()
         self._shown_number = -1
         self._shown_step = ""
-        self._user_chose = False
         self._shown_source: tuple[object, ...] = ()
         self._painted = False
         self._failed_shown = -1
@@ -198,7 +197,7 @@ class HitmissApp(App[int]):
         for line in (self.screen_stack[0].query_one(kind) for kind in (Header, Progress, Summary, Notices)):
             line.show(snapshot, now)
         if build.number != self._shown_number:
-            self._shown_number, self._user_chose, self._shown_step = build.number, False, ""
+            self._shown_number, self._tree.user_chose, self._shown_step = build.number, False, ""
         tree = self._tree
         tree.show(build, now)
         self._follow(build)
@@ -229,7 +228,7 @@ class HitmissApp(App[int]):
             self._tree.select(failed.id)
             self._panels.current = "log"
             return
-        if self._user_chose or failed:
+        if self._tree.user_chose or failed:
             return
         running = [step for step in build.steps if step.verdict is Verdict.RUNNING]
         if running:
@@ -268,8 +267,6 @@ class HitmissApp(App[int]):
     # What the user does on the screen
 
     def on_step_tree_selected(self, event: StepTree.Selected) -> None:
-        if event.by_user:
-            self._user_chose = True
         self._draw_log()
         if event.row.step and event.row.step.place and self._panels.current == "dockerfile":
             self.query_one(DockerfileView).go_to(event.row.step.place.line)
@@ -280,7 +277,7 @@ class HitmissApp(App[int]):
     def on_dockerfile_view_line_chosen(self, event: DockerfileView.LineChosen) -> None:
         for step in self._snapshot.build.steps:
             if step.place and step.place.line <= event.line <= step.place.end_line:
-                self._user_chose = True
+                self._tree.user_chose = True
                 self._tree.select(step.id)
                 return
 

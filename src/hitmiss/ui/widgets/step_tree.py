@@ -98,6 +98,8 @@ class StepTree(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
+        self.user_chose = False
+        """Whether the user has moved to the line that is looked at; known at once, before any message is handled."""
         self._build = Build()
         self._now = 0.0
         self._rows: list[Row] = []
@@ -276,6 +278,7 @@ class StepTree(ScrollView, can_focus=True):
     def _go(self, index: int, *, by_user: bool = True) -> None:
         if not self._rows:
             return
+        self.user_chose = self.user_chose or by_user
         self.cursor = max(0, min(index, len(self._rows) - 1))
         self._selected_id = self._rows[self.cursor].id
         self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
