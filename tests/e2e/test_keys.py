@@ -30,7 +30,9 @@ def test_r_n_and_s_build_again(engine: PrivateEngine, three_stages: Project, ope
     assert len(tree(terminal)) == 8
     terminal.press("n")
     last = wait_built(terminal, last)
-    assert set(without_from(tree(terminal)).values()) == {"miss"}
+    verdicts = without_from(tree(terminal))
+    verdicts.pop("deps WORKDIR /app")  # BuildKit may report a hit for it even without any cache
+    assert set(verdicts.values()) == {"miss"}
     terminal.press("r")
     last = wait_built(terminal, last)
     terminal.press("g", "j", "j")  # a step of the stage `deps`
