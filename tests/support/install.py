@@ -43,7 +43,7 @@ PLAIN = {
     "ps": "procps",
 }
 FONTS = {
-    "truetype/firacode/FiraCode-Regular.ttf": "fonts-firacode",
+    "truetype/hack/Hack-Regular.ttf": "fonts-hack",
     "truetype/dejavu/DejaVuSansMono.ttf": "fonts-dejavu-core",
     "opentype/noto/NotoSansCJK-Regular.ttc": "fonts-noto-cjk",
 }
