@@ -7,6 +7,7 @@ a second and sets only what is different.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Protocol
@@ -15,6 +16,8 @@ from textual import work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
+from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer
@@ -120,6 +123,12 @@ class HitmissApp(App[int]):
         if self._welcome:
             self.notify(plain(self._welcome), timeout=15, markup=False)
         self.call_after_refresh(self._begin)
+
+    def on_resize(self, event: Resize) -> None:
+        """Ask again: of two changes within a millisecond the driver can report the first one last."""
+        now = Size(*shutil.get_terminal_size())
+        if not self.is_headless and event.size != now:
+            self.post_message(Resize(now, now))
 
     def _begin_in(self, name: str) -> None:
         """Choose the theme before the style sheets are read: changed later, all of them are read a second time."""
