@@ -47,6 +47,92 @@ class Status(StrEnum):
         return self in (Status.SUCCEEDED, Status.FAILED, Status.CANCELED)
 
 
+class Planned(StrEnum):
+    """What hitmiss expects of a step before the build starts (`product.md`, Words)."""
+
+    HIT = "will hit"
+    RUN = "will run"
+    DEPENDS = "depends"
+    """On bytes that another step has yet to write."""
+
+
+class Note(StrEnum):
+    """The story of a hit."""
+
+    EARLY_CUTOFF = "early-cutoff"
+    IMPORTED = "imported"
+    WENT_BACK = "went-back"
+
+
+class CauseKind(StrEnum):
+    """Why a step missed (`product.md`, Causes of a miss): the closed list."""
+
+    FIRST_BUILD = "first-build"
+    FILES_CHANGED = "files-changed"
+    INSTRUCTION_CHANGED = "instruction-changed"
+    ARGUMENT_CHANGED = "argument-changed"
+    ENVIRONMENT_CHANGED = "environment-changed"
+    BASE_IMAGE_CHANGED = "base-image-changed"
+    STEP_INSERTED = "step-inserted"
+    STEP_REMOVED = "step-removed"
+    STAGE_OUTPUT_CHANGED = "stage-output-changed"
+    PARENT_MISSED = "parent-missed"
+    REMOTE_CHANGED = "remote-changed"
+    PLATFORM_CHANGED = "platform-changed"
+    NO_CACHE = "no-cache"
+    EVICTED = "evicted"
+    UNKNOWN = "unknown"
+
+
+class Alteration(StrEnum):
+    """How a path differs between two builds."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    MODIFIED = "modified"
+    RENAMED = "renamed"
+    MODE = "mode"
+    LINK = "link"
+    """The target of a symbolic link."""
+    KIND = "kind"
+    """A file became a folder, a link a file, and so on."""
+
+
+class FileChange(msgspec.Struct, frozen=True):
+    """One path that differs; `path` is relative to its context, with `/`.
+
+    `old` and `new` are what changed, for people: modes ("644", "755"), link targets, kinds ("file", "folder", "link"),
+    the path before a rename. `grown` is the change of size in bytes. `context` is the named context, "" the main one.
+    """
+
+    path: str
+    change: Alteration
+    old: str = ""
+    new: str = ""
+    grown: int = 0
+    context: str = ""
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Why a step missed, or would.
+
+    `root` is the id of the step where the chain began (the step's own id for a root), `detail` one sentence. `old` and
+    `new` are the two texts that differ, for people, redacted. `against` is the number of the build that it was compared
+    with (0: none), `through` the ids of the steps between the root and this one, `below` how many steps ran because of
+    this root (0 unless it is one).
+    """
+
+    kind: CauseKind
+    root: str
+    detail: str
+    files: tuple[FileChange, ...] = ()
+    old: str | None = None
+    new: str | None = None
+    against: int = 0
+    through: tuple[str, ...] = ()
+    below: int = 0
+
+
 class Place(msgspec.Struct, frozen=True):
     """Lines of a file, counted from 1, both included."""
 
@@ -92,6 +178,21 @@ class Step(msgspec.Struct, frozen=True):
     activity: str = ""
     last_s: float | None = None
     """How long it took when it last ran, in seconds; None when that is not known."""
+    planned: Planned | None = None
+    """What was expected of it before the build; None when there was no plan."""
+    expected_s: float | None = None
+    """How long it takes when it runs: the median of its past runs, in seconds."""
+    cause: Cause | None = None
+    """Why it missed; before it is decided, why it would."""
+    note: Note | None = None
+    alarm: str = ""
+    """One sentence about a hit whose inputs are not what they seem; "" for none."""
+
+    @property
+    def plan_was_wrong(self) -> bool:
+        """Whether the engine did something else than was planned."""
+        ran = self.verdict in (Verdict.MISS, Verdict.FAILED)
+        return (self.planned is Planned.HIT and ran) or (self.planned is Planned.RUN and self.verdict is Verdict.HIT)
 
     @property
     def saved_s(self) -> float:

@@ -1,0 +1,91 @@
+"""What is remembered of a build: enough to explain any later one by it. Values only.
+
+No value of a secret is in it: whoever makes these values has taken them out (`runner.secret_values`,
+`settings.looks_secret`), or put a keyed hash in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from hitmiss.build.model import Cause, Note, Place, Planned, Status, Verdict
+from hitmiss.cache.operations import Image, Operations
+
+Key = bytes
+"""16 bytes: equal where BuildKit would hit if the record is still there. Made with the user's own salt."""
+
+
+class StepFacts(msgspec.Struct, frozen=True):
+    """One step of a remembered build; `operation` is its place in the operations, -1 where it could not be tied."""
+
+    id: str
+    stage: str
+    index: int
+    of: int
+    instruction: str
+    text: str = ""
+    """The line as written, variables not filled in."""
+    platform: str = ""
+    place: Place | None = None
+    operation: int = -1
+    verdict: Verdict = Verdict.SKIPPED
+    duration_s: float = 0.0
+    planned: Planned | None = None
+    expected_s: float | None = None
+    cause: Cause | None = None
+    note: Note | None = None
+
+    @property
+    def ran(self) -> bool:
+        """Whether it missed and ended well, so that its result is in the cache."""
+        return self.verdict is Verdict.MISS
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the engine has its result: it ran to its end, or hit."""
+        return self.verdict in (Verdict.MISS, Verdict.HIT)
+
+
+class BuildFacts(msgspec.Struct, frozen=True):
+    """One remembered build.
+
+    `number` counts the builds of a project on this machine from 1 (0: not yet remembered). `keys` and `contents` stand
+    beside `operations.all`: the key of each, and per input the digest of what was selected of it (b"" where the input
+    counts by its key). `trees` names the root of the manifest of each context ("" is the main one). `arguments` are the
+    build arguments given, `options` what else was asked for, as text. `images` are the base images by the name in FROM.
+    `started` is in seconds since 1970.
+    """
+
+    number: int
+    project: str
+    builder: str
+    target: str
+    started: float
+    status: Status
+    duration_s: float = 0.0
+    ref: str = ""
+    platforms: tuple[str, ...] = ()
+    dockerfile: str = ""
+    dockerfile_name: str = "Dockerfile"
+    arguments: Mapping[str, str] = {}
+    options: tuple[str, ...] = ()
+    contexts: Mapping[str, str] = {}
+    images: Mapping[str, Image] = {}
+    operations: Operations = Operations((), {})
+    keys: tuple[Key, ...] = ()
+    contents: tuple[tuple[bytes, ...], ...] = ()
+    trees: Mapping[str, bytes] = {}
+    steps: tuple[StepFacts, ...] = ()
+    plan_right: int = 0
+    plan_steps: int = 0
+    """Of so many steps that were planned (`depends` is not counted), so many came out as planned."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A key that was seen on a builder: the build that confirmed it last, and the engine's record, if that is known."""
+
+    number: int
+    seen: float
+    record: str = ""
