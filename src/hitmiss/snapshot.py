@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from hitmiss.build.model import Build
+from hitmiss.build.model import Build, FileChange
 from hitmiss.schedule import OnChange
 
 
@@ -36,6 +37,44 @@ class Source(msgspec.Struct, frozen=True):
     error_line: int = 0
 
 
+class FileRow(msgspec.Struct, frozen=True):
+    """A file (or link, or empty folder) that a step reads; `size` in bytes; `change` since the build compared with."""
+
+    path: str
+    size: int = 0
+    context: str = ""
+    change: FileChange | None = None
+
+
+class StepFiles(msgspec.Struct, frozen=True):
+    """What a step reads of the contexts: changed ones first, then the biggest first; `rows` may be cut off.
+
+    `count` and `size` (bytes) are of all of them; `against` is the number of the build that changes are told from.
+    """
+
+    rows: tuple[FileRow, ...] = ()
+    count: int = 0
+    size: int = 0
+    against: int = 0
+
+
+class Past(msgspec.Struct, frozen=True):
+    """One line of the history: a remembered build; `why` is one short line about what ran ("" for nothing)."""
+
+    number: int
+    started: datetime
+    status: str
+    target: str = ""
+    builder: str = ""
+    duration_s: float = 0.0
+    steps: int = 0
+    hits: int = 0
+    misses: int = 0
+    plan_right: int = 0
+    plan_steps: int = 0
+    why: str = ""
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """A session at one moment.
 
@@ -59,5 +98,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     """The last finished build, while another one runs."""
     source: Source = Source()
     cache_bytes: int | None = None
+    plan_s: float | None = None
+    """How long the build that runs, or the next one, should take in seconds; None while that is not known."""
+    plan_right: int = 0
+    plan_steps: int = 0
+    """Of so many planned steps of this project, so many came out as planned."""
     live: bool = True
     """False for a recording: nothing can be built or deleted."""
