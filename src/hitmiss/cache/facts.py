@@ -30,12 +30,13 @@ class StepFacts(msgspec.Struct, frozen=True):
     platform: str = ""
     place: Place | None = None
     operation: int = -1
-    verdict: Verdict = Verdict.SKIPPED
+    verdict: Verdict = Verdict.PENDING
     duration_s: float = 0.0
     planned: Planned | None = None
     expected_s: float | None = None
     cause: Cause | None = None
     note: Note | None = None
+    alarm: str = ""
 
     @property
     def ran(self) -> bool:
@@ -77,6 +78,8 @@ class BuildFacts(msgspec.Struct, frozen=True):
     keys: tuple[Key, ...] = ()
     contents: tuple[tuple[bytes, ...], ...] = ()
     trees: Mapping[str, bytes] = {}
+    secrets: Mapping[str, str] = {}
+    """A keyed hash of each secret's value, by its id."""
     steps: tuple[StepFacts, ...] = ()
     plan_right: int = 0
     plan_steps: int = 0

@@ -1,0 +1,154 @@
+"""Which step of an earlier build is the same step as one of now: by what it is, never by digest or position alone.
+
+Pure. Steps are the same where their stage and text agree; an edited step is found by laying the texts of both stages
+side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+
+import msgspec
+
+from hitmiss.cache.facts import BuildFacts, StepFacts
+from hitmiss.cache.operations import Kind
+
+_EDITED = "edited"
+_SAME = "same"
+_NEW = "new"
+
+
+class Match(msgspec.Struct, frozen=True):
+    """The step of `build` that a step of now is compared with; `edited` says that its text is another one."""
+
+    build: BuildFacts
+    step: StepFacts
+    edited: bool = False
+
+
+def below(build: BuildFacts, place: int) -> int:
+    """The operation that one is put on: its first input by key; -1 where it is put on nothing."""
+    for each in build.operations.all[place].inputs:
+        if not each.selected:
+            return each.operation
+    return -1
+
+
+def chain(build: BuildFacts, place: int) -> Iterator[int]:
+    """All that an operation stands on, the nearest first; both sides of a merge are in it."""
+    waiting = [place]
+    seen = {place}
+    while waiting:
+        at = waiting.pop(0)
+        if at != place:
+            yield at
+        for each in build.operations.all[at].inputs:
+            if not each.selected and each.operation not in seen:
+                seen.add(each.operation)
+                waiting.append(each.operation)
+
+
+def base_of(build: BuildFacts, place: int) -> int:
+    """The image (or context) that an operation stands on in the end; -1 for scratch."""
+    kinds = (Kind.IMAGE, Kind.LOCAL, Kind.REMOTE)
+    return next((at for at in chain(build, place) if build.operations.all[at].kind in kinds), -1)
+
+
+def match(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Match | None:
+    """The nearest earlier build that had this step, and the step there; None where it is new.
+
+    Nearest is the build in which most of what the step reads was as it is now, the latest of equals.
+    """
+    best: Match | None = None
+    most = -1
+    for build in past:
+        for other in build.steps:
+            if other.operation < 0 or other.platform != step.platform or other.stage != step.stage:
+                continue
+            if other.text != step.text or not other.confirmed:
+                continue
+            score = _likeness(now, step, build, other)
+            if score > most:
+                best, most = Match(build, other), score
+    return best or _edited(now, step, past)
+
+
+def inserted(now: BuildFacts, step: StepFacts, then: BuildFacts) -> bool:
+    """Whether `step` is new beside the steps that its stage had in `then`."""
+    return _laid(now, step, then)[0] == _NEW
+
+
+def nearest(now: BuildFacts, past: Sequence[BuildFacts], stage: str, platform: str) -> BuildFacts | None:
+    """The build that is most like this one among those that had the stage; the latest of equals."""
+    keys = set(now.keys)
+    having = [build for build in past if _stage(build, stage, platform)]
+    return max(having, key=lambda build: len(keys & set(build.keys)), default=None)
+
+
+def _likeness(now: BuildFacts, step: StepFacts, then: BuildFacts, other: StepFacts) -> int:
+    one, two = now.operations.all[step.operation], then.operations.all[other.operation]
+    score = 8 * (one.own == two.own) + 2 * (one.platform == two.platform) - min(abs(step.index - other.index), 1)
+    for number, (mine, theirs) in enumerate(zip(one.inputs, two.inputs, strict=False)):
+        if not mine.selected and not theirs.selected:
+            score += 16 * (now.keys[mine.operation] == then.keys[theirs.operation])
+        elif now.contents[step.operation][number] or then.contents[other.operation][number]:
+            score += 4 * (now.contents[step.operation][number] == then.contents[other.operation][number])
+        else:
+            score += 4 * (now.keys[mine.operation] == then.keys[theirs.operation])
+    return score
+
+
+def _edited(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Match | None:
+    then = nearest(now, past, step.stage, step.platform)
+    if then is None:
+        return None
+    how, other = _laid(now, step, then)
+    return Match(then, other, edited=True) if how == _EDITED and other else None
+
+
+def _laid(now: BuildFacts, step: StepFacts, then: BuildFacts) -> tuple[str, StepFacts | None]:
+    """Lay both stages side by side: what became of `step`, and its counterpart."""
+    mine = _stage(now, step.stage, step.platform)
+    theirs = _stage(then, step.stage, step.platform)
+    texts, before = [each.text for each in mine], [each.text for each in theirs]
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, texts, autojunk=False).get_opcodes():
+        place = next((at for at in range(j1, j2) if mine[at].id == step.id), None)
+        if place is None:
+            continue
+        if tag == "equal":
+            return _SAME, theirs[i1 + place - j1]
+        other = _partner(mine[j1:j2], theirs[i1:i2], step)
+        return (_EDITED, other) if other else (_NEW, None)
+    return _NEW, None
+
+
+def _partner(mine: Sequence[StepFacts], theirs: Sequence[StepFacts], step: StepFacts) -> StepFacts | None:
+    """Pair the steps of a block that differs: of one instruction, in order, the most alike ones."""
+    same = [each for each in theirs if _word(each) == _word(step)]
+    rivals = [each for each in mine if _word(each) == _word(step)]
+    if not same:
+        return None
+    if len(same) >= len(rivals):
+        place = rivals.index(step)
+        return max(same, key=lambda each: _ratio(each, step)) if len(same) > len(rivals) else same[place]
+    taken = max(rivals, key=lambda each: max(_ratio(other, each) for other in same))
+    if len(same) == 1:
+        return same[0] if taken.id == step.id else None
+    chosen = {max(rivals, key=lambda each: _ratio(other, each)).id: other for other in same}
+    return chosen.get(step.id)
+
+
+def _ratio(one: StepFacts, other: StepFacts) -> float:
+    return SequenceMatcher(None, one.text, other.text, autojunk=False).ratio()
+
+
+def _word(step: StepFacts) -> str:
+    return step.text.split(maxsplit=1)[0].upper() if step.text else ""
+
+
+def _stage(build: BuildFacts, stage: str, platform: str) -> list[StepFacts]:
+    return [
+        each for each in build.steps
+        if each.stage == stage and each.platform == platform and each.operation >= 0 and _word(each) != "FROM"
+    ]  # fmt: skip

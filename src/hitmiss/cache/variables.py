@@ -1,0 +1,129 @@
+"""Which build argument or ENV stands behind a difference between two builds of a step. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+from hitmiss.build.model import CauseKind
+from hitmiss.cache.facts import BuildFacts
+from hitmiss.errors import UsageError
+from hitmiss.project.dockerfile import Instruction, parse
+from hitmiss.project.scope import declared
+from hitmiss.settings import looks_secret
+
+HIDDEN = "(hidden)"
+_NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """A variable that differs: its old and new value for people (None: not set), and which of the two causes it is."""
+
+    name: str
+    kind: CauseKind
+    old: str | None
+    new: str | None
+
+
+class _Setting(msgspec.Struct, frozen=True):
+    argument: bool
+    text: str | None
+
+
+def in_environment(
+    now: BuildFacts, stage: str, new: dict[str, str], then: BuildFacts, then_stage: str, old: dict[str, str]
+) -> list[Variable]:
+    """The variables that a RUN saw with another value, the first of the Dockerfile first."""
+    names = [name for name in {**new, **old} if new.get(name) != old.get(name)]
+    mine, theirs = _settings(now.dockerfile, stage), _settings(then.dockerfile, then_stage)
+    order = list({**mine, **theirs})
+    names.sort(key=lambda name: order.index(name) if name in order else len(order))
+    found: list[Variable] = []
+    for name in names:
+        setting, before = mine.get(name), theirs.get(name)
+        if _by_argument(setting, before):
+            found.append(_variable(name, CauseKind.ARGUMENT_CHANGED, old.get(name), new.get(name)))
+            continue
+        behind = _behind(now, then, mine, theirs, setting.text or "") if setting and setting == before else []
+        found += behind or [_variable(name, CauseKind.ENVIRONMENT_CHANGED, old.get(name), new.get(name))]
+    return found
+
+
+def in_text(now: BuildFacts, stage: str, then: BuildFacts, then_stage: str, text: str) -> list[Variable]:
+    """The variables named in `text` (or behind those) that differ between the builds."""
+    return _behind(now, then, _settings(now.dockerfile, stage), _settings(then.dockerfile, then_stage), text)
+
+
+def _behind(
+    now: BuildFacts,
+    then: BuildFacts,
+    mine: dict[str, _Setting],
+    theirs: dict[str, _Setting],
+    text: str,
+    seen: frozenset[str] = frozenset(),
+) -> list[Variable]:
+    found: list[Variable] = []
+    for name in dict.fromkeys(_NAME.findall(text)):
+        if name in seen:
+            continue
+        setting, before = mine.get(name), theirs.get(name)
+        new, old = _value(now, name, setting), _value(then, name, before)
+        if new != old:
+            argument = _by_argument(setting, before) or (not setting and not before)
+            kind = CauseKind.ARGUMENT_CHANGED if argument else CauseKind.ENVIRONMENT_CHANGED
+            found.append(_variable(name, kind, old, new))
+        elif setting and setting.text:
+            found += _behind(now, then, mine, theirs, setting.text, seen | {name})
+    return found
+
+
+def _by_argument(setting: _Setting | None, before: _Setting | None) -> bool:
+    known = setting or before
+    return known is not None and known.argument
+
+
+def _value(build: BuildFacts, name: str, setting: _Setting | None) -> str | None:
+    if (setting is None or setting.argument) and name in build.arguments:
+        return build.arguments[name]
+    return setting.text if setting else None
+
+
+def _variable(name: str, kind: CauseKind, old: str | None, new: str | None) -> Variable:
+    if looks_secret(name):
+        old, new = (HIDDEN if old is not None else None), (HIDDEN if new is not None else None)
+    return Variable(name, kind, old, new)
+
+
+@lru_cache(maxsize=64)
+def _settings(dockerfile: str, stage: str) -> dict[str, _Setting]:
+    """Every variable that a stage, what it is built on, or the head of the Dockerfile sets; later ones win."""
+    try:
+        parsed = parse(dockerfile)
+    except UsageError:
+        return {}
+    found: dict[str, _Setting] = {}
+    for instruction in parsed.arguments:
+        _take(instruction, found)
+    line: list[Iterable[Instruction]] = []
+    wanted: str | None = stage
+    for each in reversed(parsed.stages):
+        if wanted is not None and each.shown == wanted:
+            line.append(each.instructions)
+            wanted = each.base.lower()
+    for instructions in reversed(line):
+        for instruction in instructions:
+            _take(instruction, found)
+    return found
+
+
+def _take(instruction: Instruction, found: dict[str, _Setting]) -> None:
+    if instruction.keyword == "ARG":
+        for name, default in declared(instruction):
+            if default is not None or name not in found:
+                found[name] = _Setting(True, default)
+    elif instruction.keyword == "ENV":
+        for name, value in zip(instruction.args[::2], instruction.args[1::2], strict=False):
+            found[name] = _Setting(False, value)
