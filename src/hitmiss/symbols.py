@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hitmiss.build.model import Verdict
+from hitmiss.build.model import Note, Planned, Step, Verdict
 
 
 class Symbol(NamedTuple):
@@ -27,6 +27,29 @@ SYMBOLS: dict[Verdict, Symbol] = {
     Verdict.INTERNAL: Symbol("▪", "", "dim", "work of BuildKit's own"),
 }
 
+PLANS: dict[Planned, Symbol] = {
+    Planned.HIT: Symbol("○", "will hit", "hit", "planned: will come from the cache"),
+    Planned.RUN: Symbol("◇", "will run", "miss", "planned: will run"),
+    Planned.DEPENDS: Symbol("◌", "depends", "dim", "planned: hits if another step writes the same bytes again"),
+}
+"""Steps that BuildKit has not come to yet: hollow, and filled when it has."""
+
+NOTES: dict[Note, str] = {Note.EARLY_CUTOFF: "same", Note.IMPORTED: "imported", Note.WENT_BACK: "went back"}
+"""The word after `hit`."""
+
+OFF_PLAN = "!"
+"""Beside a verdict that is not the planned one."""
+
+ALARM = "△"
+"""Beside a hit whose inputs are not what they seem."""
+
+
+def symbol_of(step: Step) -> Symbol:
+    """How a step is shown: its verdict, and before there is one its plan."""
+    if step.verdict is Verdict.PENDING and step.planned is not None:
+        return PLANS[step.planned]
+    return SYMBOLS[step.verdict]
+
 
 def seconds(value: float) -> str:
     """A duration for people: `0.3 s`, `41.0 s`, `2 min 05 s`, `1 h 04 min`."""
@@ -36,6 +59,11 @@ def seconds(value: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def about(value: float) -> str:
+    """A duration that is only expected: `~3.3 s`, `~41 s`, `~2 min 05 s`."""
+    return f"~{value:.0f} s" if 9.95 <= value < 59.5 else f"~{seconds(value)}"
 
 
 def size(value: float) -> str:

@@ -19,9 +19,10 @@ from hitmiss.ui.screens.prune import PruneScreen
 from hitmiss.ui.screens.targets import TargetScreen
 from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.step_tree import StepTree
-from tests.support.subject import Scripted, snapshot, webapp
+from tests.support.subject import snapshot, webapp
 from tests.support.wait import wait_for_async
 from tests.ui.shown import sees, shown
+from tests.ui.telling import Scripted
 
 FAILED = webapp("hhhm hf sss", Status.FAILED, error="exit code: 1")
 RUNNING = webapp("hhhm mr ...", Status.RUNNING)
@@ -45,7 +46,7 @@ def edited(monkeypatch: pytest.MonkeyPatch) -> Edited:
         opened.append((path, line))
         return ""
 
-    monkeypatch.setattr("hitmiss.ui.app.edit", edit)
+    monkeypatch.setattr("hitmiss.ui.acts.edit", edit)
     return opened
 
 
@@ -88,6 +89,9 @@ async def did(app: HitmissApp, subject: Scripted, act: Act, edited: Edited) -> N
             "log": focus == "LogLines" and panels.current == "log",
             "failure": focus == "LogLines" and panels.current == "log",
             "dockerfile": focus == "DockerfileLines" and panels.current == "dockerfile",
+            "why": focus == "PartsLines" and panels.current == "why",
+            "files": focus == "FileLines" and panels.current == "files",
+            "history": focus == "PartsLines" and panels.current == "history",
             "theme": app.theme == theme.LIGHT.name,
             "quit": app.return_value == 0,
         }.get(act.id, True)
@@ -245,7 +249,7 @@ async def test_the_editor_opens_at_the_step_and_its_complaint_is_shown(monkeypat
     async def edit(app: App[int], path: str, line: int) -> str:
         return f"{path}:{line} [red]no[/red]"
 
-    monkeypatch.setattr("hitmiss.ui.app.edit", edit)
+    monkeypatch.setattr("hitmiss.ui.acts.edit", edit)
     subject = Scripted()
     async with HitmissApp(subject).run_test(size=SIZE, notifications=True) as pilot:
         app = await ready(pilot, subject)

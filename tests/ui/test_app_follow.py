@@ -14,9 +14,10 @@ from hitmiss.ui.widgets.dockerfile_view import DockerfileLines
 from hitmiss.ui.widgets.log_view import FROM_CACHE, LogView
 from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.step_tree import StepTree
-from tests.support.subject import DOCKERFILE, Scripted, snapshot, webapp
+from tests.support.subject import DOCKERFILE, snapshot, webapp
 from tests.support.wait import wait_for_async
 from tests.ui.shown import sees, shown
+from tests.ui.telling import Scripted
 
 EXCERPT = (
     "Dockerfile:10",
@@ -240,7 +241,8 @@ async def test_a_dockerfile_that_does_not_parse_is_shown_where_it_is_wrong() -> 
 
 async def test_the_panels_names_are_clicked() -> None:
     async with watched() as on:
-        for column, name in ((12, "dockerfile"), (4, "log")):
+        names = ((16, "dockerfile"), (10, "log"), (4, "why"), (29, "files"), (38, "history"))
+        for column, name in names:
             await on.pilot.click(Panels, offset=(column, 0))
             await wait_for_async(lambda wanted=name: on.panels.current == wanted, 10, name)  # type: ignore[misc]
 

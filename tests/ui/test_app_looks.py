@@ -16,9 +16,10 @@ from hitmiss.ui import theme
 from hitmiss.ui.app import HitmissApp
 from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.step_tree import StepTree
-from tests.support.subject import LETTERS, Scripted, snapshot, step, tree, webapp
+from tests.support.subject import LETTERS, snapshot, step, tree, webapp
 from tests.support.wait import wait_for_async
 from tests.ui.shown import all_inside, sees, shown
+from tests.ui.telling import Scripted
 
 BUILDING = webapp("hhhm mr r..")
 FAILED = webapp("hhhm mf sss", Status.FAILED, error="exit code: 1")

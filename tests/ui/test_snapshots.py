@@ -11,8 +11,9 @@ from hitmiss.build.model import Check, Status
 from hitmiss.schedule import OnChange
 from hitmiss.snapshot import Snapshot
 from hitmiss.ui.app import HitmissApp
-from tests.support.subject import Scripted, snapshot, webapp
+from tests.support.subject import snapshot, webapp
 from tests.support.wait import wait_for_async
+from tests.ui.telling import Scripted
 
 Compare = Callable[..., bool]
 LOG = b"Collecting flask\n\x1b[32mInstalling\x1b[0m flask 3.1.2\r\x1b[2KInstalled flask \xe6\xbc\xa2\xe5\xad\x97\n"

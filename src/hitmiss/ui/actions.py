@@ -34,8 +34,12 @@ ACTIONS: tuple[Act, ...] = (
     Act("edit", "e", "edit", "Open the step's line in $VISUAL or $EDITOR"),
     Act("copy_command", "y", "copy", "Copy the docker build command that does the same"),
     Act("on_change", "o", "on save", "What a save during a build does: restart, queue, manual", shown=False),
+    Act("why", "a", "why", "Answer why the step ran, or why it did not", shown=False),
     Act("log", "l", "log", "Show the step's log", shown=False),
     Act("dockerfile", "d", "dockerfile", "Show the step's line in the Dockerfile", shown=False),
+    Act("files", "i", "files", "Show the step's input: the files that it reads", shown=False),
+    Act("history", "h", "history", "Show the builds of the past", shown=False),
+    Act("root", "u", "root", "Go up to the step where it began that this one ran", shown=False),
     Act("failure", "f", "failure", "Go to the step that failed", shown=False),
     Act("theme", "T", "theme", "Go to the other theme, dark or light", shown=False),
 )

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from typing import ClassVar, Protocol
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
 
-from textual import work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
@@ -22,21 +22,25 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer
 
-from hitmiss.build.logs import StepLog
-from hitmiss.build.model import Build, Status, Verdict
-from hitmiss.docker.storage import Preview, Pruned, PruneFilter
-from hitmiss.docker.targets import Target
-from hitmiss.errors import BUILT, CANCELED, HitmissError
+from hitmiss.build.model import Build, Status, Step, Verdict
+from hitmiss.errors import CANCELED, HitmissError
 from hitmiss.snapshot import Snapshot
-from hitmiss.symbols import plain, size
+from hitmiss.symbols import plain
 from hitmiss.ui import actions, theme, words
-from hitmiss.ui.editor import edit
+from hitmiss.ui.acts import Acts
+from hitmiss.ui.subject import Subject
 from hitmiss.ui.widgets.dockerfile_view import DockerfileView, LineMark
+from hitmiss.ui.widgets.files_view import FilesView
+from hitmiss.ui.widgets.history_view import HistoryView
 from hitmiss.ui.widgets.log_view import LogView
 from hitmiss.ui.widgets.marks import line_marks
 from hitmiss.ui.widgets.panels import Panels
+from hitmiss.ui.widgets.parts_view import PartsLines
 from hitmiss.ui.widgets.status import Header, Notices, Progress, Summary
-from hitmiss.ui.widgets.step_tree import Row, StepTree
+from hitmiss.ui.widgets.step_tree import StepTree
+from hitmiss.ui.widgets.why_view import WhyView
+
+__all__ = ["HitmissApp", "Subject"]
 
 _FRAME_S = 1 / 20
 _CLOCK_S = 0.1
@@ -44,27 +48,7 @@ _REST = 5
 """How many times the cost of the last frame is left to everything else before the next one."""
 
 
-class Subject(Protocol):
-    """What the screen needs of a session, live or played from a recording."""
-
-    on_change: Callable[[], None]
-
-    def snapshot(self) -> Snapshot: ...
-    def log(self, step_id: str) -> StepLog | None: ...
-    def command(self) -> str: ...
-    async def run(self) -> None: ...
-    async def close(self) -> None: ...
-    def rebuild(self, *, no_cache: bool = False, no_cache_stages: Iterable[str] = ()) -> None: ...
-    def cancel(self) -> None: ...
-    def toggle_watch(self) -> None: ...
-    def next_mode(self) -> None: ...
-    def set_target(self, target: str) -> None: ...
-    async def targets(self) -> tuple[Target, ...]: ...
-    async def prune_preview(self, what: PruneFilter) -> Preview: ...
-    async def prune(self, what: PruneFilter) -> Pruned: ...
-
-
-class HitmissApp(App[int]):
+class HitmissApp(Acts):
     """The main screen. Its result is the exit code."""
 
     TITLE = "hitmiss"
@@ -94,6 +78,8 @@ class HitmissApp(App[int]):
         self._shown_number = -1
         self._shown_step = ""
         self._shown_source: tuple[object, ...] = ()
+        self._turned: tuple[int, str] = (-1, "")
+        self._shown_files: tuple[object, object] = (None, None)
         self._painted = False
         self._failed_shown = -1
         self._leaving: int | None = None
@@ -108,8 +94,11 @@ class HitmissApp(App[int]):
             with Container(id="steps-frame"):
                 yield StepTree(id="steps")
             with Panels(id="panels", initial="log"):
+                yield WhyView(id="why")
                 yield LogView(id="log")
                 yield DockerfileView(id="dockerfile")
+                yield FilesView(id="files")
+                yield HistoryView(id="history")
         yield Footer(show_command_palette=False, compact=False)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -211,8 +200,8 @@ class HitmissApp(App[int]):
         tree.show(build, now)
         self._follow(build)
         self._draw_log()
-        if self._painted:  # its colours cost more than the rest of the first frame, which shows the log
-            self._draw_source(snapshot)
+        if self._painted:  # the Dockerfile's colours cost more than the rest of the first frame, which shows the log
+            self.draw_panel()
         if build.status is Status.RUNNING and self._clock is None:
             self._clock = self.set_timer(_CLOCK_S, self._tick)
 
@@ -221,14 +210,6 @@ class HitmissApp(App[int]):
         self._clock = None
         self._wanted()
 
-    @property
-    def _tree(self) -> StepTree:
-        return self.screen_stack[0].query_one(StepTree)
-
-    @property
-    def _panels(self) -> Panels:
-        return self.screen_stack[0].query_one(Panels)
-
     def _follow(self, build: Build) -> None:
         """Until the user looks elsewhere, look at what runs; at the end at what failed, or at the first miss."""
         failed = build.failed_step
@@ -236,7 +217,9 @@ class HitmissApp(App[int]):
             self._failed_shown = build.number
             self._tree.select(failed.id)
             self._panels.current = "log"
+            self._turned = (build.number, "failed")
             return
+        self._turn_to_panel(build)
         if self._tree.user_chose or failed:
             return
         running = [step for step in build.steps if step.verdict is Verdict.RUNNING]
@@ -245,10 +228,46 @@ class HitmissApp(App[int]):
         elif build.status is Status.SUCCEEDED and (miss := words.first_miss(build)):
             self._tree.select(miss.id)
 
-    def _draw_log(self) -> None:
+    def _turn_to_panel(self, build: Build) -> None:
+        """Log while a build runs, Why once it is known why its steps ran; the user's choice goes before both."""
+        told = build.status is Status.SUCCEEDED and any(step.cause for step in build.steps)
+        phase = "running" if build.status is Status.RUNNING else "told" if told else ""
+        if phase and (build.number, phase) != self._turned:
+            self._turned = (build.number, phase)
+            misses = any(step.verdict is Verdict.MISS for step in build.steps)
+            own = "log" if phase == "running" else "why" if misses else ""
+            if wanted := self._panels.chosen or own:
+                self._panels.current = wanted
+
+    def draw_panel(self) -> None:
+        """Draw the panel that is shown; what nobody sees is drawn when it is turned to."""
+        panel = self._panels.current
+        base, snapshot = self.screen_stack[0], self._snapshot
+        step = self._selected_step
+        if panel == "why":
+            base.query_one(WhyView).show(step, snapshot.build)
+        elif panel == "files":
+            step_id = step.id if step and step.verdict is not Verdict.INTERNAL else ""
+            state = (step, snapshot.build.stages)  # compared by identity: files may be many, and are asked for anew
+            view = base.query_one(FilesView)
+            if not view.knows or not all(one is other for one, other in zip(state, self._shown_files, strict=True)):
+                self._shown_files = state
+                view.show(step_id, self._subject.files(step_id) if step_id else None)
+        elif panel == "history":
+            builds = self._subject.history()
+            now = datetime.now().astimezone()
+            base.query_one(HistoryView).show(builds, snapshot.plan_right, snapshot.plan_steps, now)
+        elif panel == "dockerfile":
+            self._draw_source(snapshot)
+
+    @property
+    def _selected_step(self) -> Step | None:
         row = self._tree.selected
+        return row.step if row else None
+
+    def _draw_log(self) -> None:
         view = self.screen_stack[0].query_one(LogView)
-        step = row.step if row else None
+        step = self._selected_step
         key = f"{self._shown_number} {step.id} {step.verdict}" if step else ""
         if key != self._shown_step:
             self._shown_step = key
@@ -264,8 +283,6 @@ class HitmissApp(App[int]):
 
     def _draw_source(self, snapshot: Snapshot) -> None:
         build = snapshot.build
-        if build.status is Status.RUNNING and self._panels.current != "dockerfile":
-            return  # marks change with every frame of a build, and nobody sees them
         state = (snapshot.source, build.stages, build.checks)
         if state == self._shown_source and build.status is not Status.RUNNING:
             return
@@ -277,130 +294,26 @@ class HitmissApp(App[int]):
 
     def on_step_tree_selected(self, event: StepTree.Selected) -> None:
         self._draw_log()
+        self.draw_panel()
         if event.row.step and event.row.step.place and self._panels.current == "dockerfile":
             self.query_one(DockerfileView).go_to(event.row.step.place.line)
 
     def on_step_tree_chosen(self, event: StepTree.Chosen) -> None:
-        self._act_log()
+        self._open("log", chosen=False)
 
     def on_dockerfile_view_line_chosen(self, event: DockerfileView.LineChosen) -> None:
         for step in self._snapshot.build.steps:
             if step.place and step.place.line <= event.line <= step.place.end_line:
-                self._tree.user_chose = True
-                self._tree.select(step.id)
+                self.look_at(step.id)
                 return
+
+    def on_parts_lines_step_clicked(self, event: PartsLines.StepClicked) -> None:
+        self.look_at(event.step_id)
 
     def on_log_view_copied(self, event: LogView.Copied) -> None:
         self.notify(f"{event.lines:,} lines copied", timeout=2, markup=False)
 
-    # Actions, one a name of `actions.ACTIONS`
-
-    @property
-    def _row(self) -> Row | None:
-        return self._tree.selected
-
-    def _act_rebuild(self) -> None:
-        self._subject.rebuild()
-
-    def _act_no_cache(self) -> None:
-        self._subject.rebuild(no_cache=True)
-
-    def _act_no_cache_stage(self) -> None:
-        row = self._row
-        if row is None or not row.stage.name or row.stage.id == "buildkit":
-            self.notify("Choose a step of the stage first.", timeout=3)
-            return
-        self._subject.rebuild(no_cache_stages=[row.stage.name])
-
-    def _act_target(self) -> None:
-        self._choose_target()
-
-    @work(exclusive=True, group="dialog")
-    async def _choose_target(self) -> None:
-        from hitmiss.ui.screens.targets import TargetScreen
-
-        try:
-            targets = await self._subject.targets()
-        except HitmissError as error:
-            self.notify(plain(str(error)), severity="error", timeout=8, markup=False)
-            return
-        chosen = await self.push_screen_wait(TargetScreen(targets, self._snapshot.target))
-        if chosen is not None:
-            self._subject.set_target(chosen)
-
-    def _act_prune(self) -> None:
-        self._open_prune()
-
-    @work(exclusive=True, group="dialog")
-    async def _open_prune(self) -> None:
-        from hitmiss.ui.screens.prune import PruneScreen
-
-        if not self._snapshot.live:
-            self.notify("A recording is played: there is no cache to prune.", timeout=4)
-            return
-        screen = PruneScreen(self._subject.prune_preview, self._subject.prune, builder=self._snapshot.builder)
-        pruned = await self.push_screen_wait(screen)
-        if pruned is not None:
-            self.notify(f"{size(pruned.freed)} of build cache deleted", timeout=5, markup=False)
-
-    def _act_pause(self) -> None:
-        self._subject.toggle_watch()
-
-    def _act_cancel(self) -> None:
-        self._subject.cancel()
-
-    def _act_on_change(self) -> None:
-        self._subject.next_mode()
-
-    async def _act_edit(self) -> None:
-        source = self._snapshot.source
-        if not source.path:
-            self.notify("There is no Dockerfile on disk to edit.", timeout=4)
-            return
-        row = self._row
-        line = row.step.place.line if row and row.step and row.step.place else 1
-        message = await edit(self, source.path, line)
-        if message:
-            self.notify(message, severity="warning", timeout=6, markup=False)
-
-    def _act_copy_command(self) -> None:
-        command = self._subject.command()
-        self.copy_to_clipboard(command)
-        self.notify(command, title="Copied", timeout=5, markup=False)
-
-    def _act_log(self) -> None:
-        self._panels.current = "log"
-        self.query_one(LogView).focus_lines()
-
-    def _act_dockerfile(self) -> None:
-        self._panels.current = "dockerfile"
-        self._draw_source(self._snapshot)
-        view = self.query_one(DockerfileView)
-        row = self._row
-        if row and row.step and row.step.place:
-            view.go_to(row.step.place.line)
-        elif self._snapshot.source.error_line:
-            view.go_to(self._snapshot.source.error_line)
-        view.focus_lines()
-
-    def _act_failure(self) -> None:
-        failed = self._snapshot.build.failed_step
-        if failed:
-            self._tree.select(failed.id)
-            self._act_log()
-        else:
-            self.notify("No step has failed.", timeout=2)
-
-    def _act_theme(self) -> None:
-        self.theme = theme.LIGHT.name if self.current_theme.dark else theme.DARK.name
-
-    def _act_help(self) -> None:
-        from hitmiss.ui.screens.help import HelpScreen
-
-        self.push_screen(HelpScreen(words.help_groups(self._keys), words.glyphs()))
-
-    def _act_quit(self) -> None:
-        self.leave(BUILT)
+    # Leaving
 
     def action_interrupt(self) -> None:
         """Ctrl-C: leave as an interrupted program does."""

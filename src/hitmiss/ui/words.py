@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hitmiss.build.model import Build, Step, Verdict
-from hitmiss.symbols import SYMBOLS
+from hitmiss.build.model import Build, Note, Step, Verdict
+from hitmiss.symbols import ALARM, NOTES, OFF_PLAN, PLANS, SYMBOLS
 from hitmiss.ui import actions
 from hitmiss.ui.screens.help import Glyph, HelpGroup, HelpKey
 from hitmiss.ui.widgets.log_view import FROM_CACHE
@@ -20,7 +20,7 @@ _MORE = (
         ),
     ),
     HelpGroup(
-        "Log and Dockerfile",
+        "Why, Log, Dockerfile, Files, History",
         (
             HelpKey("/", "search", "enter and n: next, N: previous, esc: close"),
             HelpKey("z", "wrap", "Wrap long lines, or not"),
@@ -41,6 +41,15 @@ _EMPTY = {
 }
 
 
+_MARKS = (
+    Glyph(OFF_PLAN, "not planned", "something else happened than was planned", "$warning"),
+    Glyph(ALARM, "look here", "a hit whose inputs are not what they seem: see Why", "$warning"),
+    Glyph("", NOTES[Note.EARLY_CUTOFF], "hit, for the step before ran again and wrote the same bytes", "$dim"),
+    Glyph("", NOTES[Note.WENT_BACK], "hit, for its inputs are those of an older build again", "$dim"),
+    Glyph("", NOTES[Note.IMPORTED], "hit, from an outside cache (--cache-from)", "$dim"),
+)
+
+
 def help_groups(keys: Mapping[str, str]) -> list[HelpGroup]:
     """The pages of the help, with the settings' keys."""
     own = tuple(HelpKey(actions.key_of(act.id, keys), act.title, act.description) for act in actions.ACTIONS)
@@ -49,7 +58,8 @@ def help_groups(keys: Mapping[str, str]) -> list[HelpGroup]:
 
 def glyphs() -> list[Glyph]:
     """The legend of the shapes."""
-    return [Glyph(s.glyph, s.word or verdict.value, s.meaning, f"${s.colour}") for verdict, s in SYMBOLS.items()]
+    table = [*((verdict.value, s) for verdict, s in SYMBOLS.items()), *((plan.value, s) for plan, s in PLANS.items())]
+    return [*(Glyph(s.glyph, s.word or name, s.meaning, f"${s.colour}") for name, s in table), *_MARKS]
 
 
 def empty_log(step: Step | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hitmiss.build.model import Build, Verdict
+from hitmiss.build.model import Build, Planned, Step, Verdict
 from hitmiss.snapshot import Source
-from hitmiss.symbols import SYMBOLS, plain, seconds
+from hitmiss.symbols import OFF_PLAN, about, plain, seconds, symbol_of
 from hitmiss.ui.widgets.dockerfile_view import LineMark
 
 _LOUDEST = (
@@ -16,19 +16,18 @@ _LOUDEST = (
     Verdict.SKIPPED,
     Verdict.PENDING,
 )
+_SUREST = (Planned.RUN, Planned.DEPENDS, Planned.HIT, None)
 
 
 def line_marks(build: Build, source: Source) -> dict[int, LineMark]:
     """Line (from 1) → mark. A line that is a step on several platforms shows the one that matters most."""
     marks: dict[int, LineMark] = {}
-    steps = sorted((step for step in build.steps if step.place), key=lambda step: -_LOUDEST.index(step.verdict))
+    steps = sorted((step for step in build.steps if step.place), key=_loudness)
     for step in steps:
-        symbol = SYMBOLS[step.verdict]
-        timed = step.verdict in (Verdict.MISS, Verdict.FAILED, Verdict.CANCELED)
-        note = seconds(step.duration_s) if timed else ""
+        symbol = symbol_of(step)
         error = plain(step.error) if step.verdict is Verdict.FAILED else ""
         if step.place:
-            marks[step.place.line] = LineMark(symbol.glyph, symbol.colour, note, error)
+            marks[step.place.line] = LineMark(symbol.glyph, symbol.colour, _note(step), error)
     for check in build.checks:
         if check.line:
             mark = marks.get(check.line, LineMark("!", "warning"))
@@ -37,3 +36,17 @@ def line_marks(build: Build, source: Source) -> dict[int, LineMark]:
     if source.error and source.error_line:
         marks[source.error_line] = LineMark("✖", "failed", "", plain(source.error))
     return marks
+
+
+def _loudness(step: Step) -> tuple[int, int]:
+    return -_LOUDEST.index(step.verdict), -_SUREST.index(step.planned)
+
+
+def _note(step: Step) -> str:
+    """The time that it took, or should take."""
+    if step.verdict is Verdict.PENDING:
+        coming = step.planned in (Planned.RUN, Planned.DEPENDS) and step.expected_s is not None
+        return about(step.expected_s) if coming and step.expected_s else ""
+    timed = step.verdict in (Verdict.MISS, Verdict.FAILED, Verdict.CANCELED)
+    words = [OFF_PLAN if step.plan_was_wrong else "", seconds(step.duration_s) if timed else ""]
+    return " ".join(word for word in words if word)

@@ -8,7 +8,18 @@ from textual.widgets import ContentSwitcher
 class Panels(ContentSwitcher):
     """Switches between panels by their ids; a click on a name in the border shows that panel."""
 
-    TITLES = (("log", "Log"), ("dockerfile", "Dockerfile"))
+    TITLES = (
+        ("why", "Why"),
+        ("log", "Log"),
+        ("dockerfile", "Dockerfile"),
+        ("files", "Files"),
+        ("history", "History"),
+    )
+    _ROOM = 46
+    """Narrower panels have their names closer together."""
+
+    chosen = ""
+    """The panel that the user asked for last; "" while that was left to the screen."""
 
     def on_mount(self) -> None:
         self.call_next(self._write_title)  # the base class sets the first panel after this
@@ -22,4 +33,8 @@ class Panels(ContentSwitcher):
         for panel, title in self.TITLES:
             style = "bold $foreground underline" if panel == self.current else "$dim"
             names.append(f"[{style} @click=app.act('{panel}')]{title}[/]")
-        self.border_title = " │ ".join(names)
+        self.border_title = (" │ " if self.outer_size.width >= self._ROOM else " ").join(names)
+
+    def on_resize(self) -> None:
+        """The names fit in the border."""
+        self._write_title()

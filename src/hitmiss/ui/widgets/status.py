@@ -8,10 +8,11 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
+from hitmiss import explain
 from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.schedule import OnChange
 from hitmiss.snapshot import Snapshot, Watch
-from hitmiss.symbols import SYMBOLS, plain, seconds, size
+from hitmiss.symbols import PLANS, SYMBOLS, about, plain, seconds, size, symbol_of
 
 _CLASSES = {
     "status--hit",
@@ -120,7 +121,7 @@ class Progress(_Line):
 
     def text(self, snapshot: Snapshot, width: int) -> Text:
         build = snapshot.build
-        right = self._counts(build)
+        right = self._counts(build, snapshot.plan_s)
         room = max(10, width - right.cell_len - 3)
         return _spread(self._bar(build, room), right, width)
 
@@ -140,14 +141,23 @@ class Progress(_Line):
         bar.append("─" * (room - used), self.style_of("dim"))
         return bar
 
-    def _counts(self, build: Build) -> Text:
+    def _counts(self, build: Build, plan_s: float | None) -> Text:
         text = Text()
-        for verdict in (Verdict.HIT, Verdict.MISS, Verdict.RUNNING, Verdict.FAILED, Verdict.CANCELED):
-            count = build.count(verdict)
-            if count or verdict is Verdict.HIT:
-                text.append(f"{count} {SYMBOLS[verdict].word}  ", self.style_of(SYMBOLS[verdict].colour))
-        if build.status is not Status.IDLE:
+        shown = [symbol_of(step) for step in build.steps]
+        verdicts = (Verdict.HIT, Verdict.MISS, Verdict.RUNNING, Verdict.FAILED, Verdict.CANCELED)
+        coming = () if build.status is Status.RUNNING else PLANS.values()
+        planned = any(symbol in shown for symbol in coming)
+        for symbol in (*(SYMBOLS[verdict] for verdict in verdicts), *coming):
+            count = shown.count(symbol)
+            if count or (symbol is SYMBOLS[Verdict.HIT] and not planned):
+                text.append(f"{count} {symbol.word}  ", self.style_of(symbol.colour))
+        if planned:
+            text.append(f" {about(plan_s)}" if plan_s is not None else "", self.style_of("dim"))
+        elif build.status is not Status.IDLE:
             text.append(f" {seconds(self._now)}", self.style_of("name"))
+            if plan_s is not None:
+                running = build.status is Status.RUNNING
+                text.append(f" of {about(plan_s)}" if running else f" (plan {seconds(plan_s)})", self.style_of("dim"))
         return text
 
 
@@ -172,6 +182,8 @@ class Summary(_Line):
             return Text(f"✖ failed{place}: {plain(build.error)}", self.style_of("failed"))
         if build.status is Status.SUCCEEDED:
             hits, steps = build.count(Verdict.HIT), len(build.steps)
+            if why := explain.summary(build):
+                return Text.assemble(("◆ ", self.style_of("miss")), why)
             words = "all steps hit" if hits == steps else f"{hits} of {steps} hit"
             return Text(f"✔ built, {words}", self.style_of("hit"))
         if build.status is Status.CANCELED:
@@ -182,6 +194,8 @@ class Summary(_Line):
             )
             words = plain(f"{busy.instruction} {busy.activity}") if busy else "starting"
             return Text(f"◈ {words}", self.style_of("running"))
+        if why := explain.summary(build):
+            return Text.assemble(("◇ ", self.style_of("miss")), why)
         return Text("waiting for the first build", dim)
 
     def _figures(self, snapshot: Snapshot) -> Text:

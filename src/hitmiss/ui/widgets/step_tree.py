@@ -18,12 +18,15 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from hitmiss.build.model import Build, Stage, Step, Verdict
-from hitmiss.symbols import SYMBOLS, plain, seconds
+from hitmiss.build.model import Build, Planned, Stage, Step, Verdict
+from hitmiss.symbols import ALARM, NOTES, OFF_PLAN, PLANS, SYMBOLS, about, plain, seconds, symbol_of
 
 INTERNAL_STAGE = Stage("buildkit", "BuildKit's own work", None, ())
-_WORD_WIDTH = max(len(symbol.word) for symbol in SYMBOLS.values())
+_WORD_WIDTH = max(len(symbol.word) for symbol in (*SYMBOLS.values(), *PLANS.values()))
 _SHORTEST_TIME = 7
+_WORDY = 76
+"""Views of so many columns have room to say that something was not planned."""
+_FOLDED = (*(SYMBOLS[each] for each in (Verdict.HIT, Verdict.MISS, Verdict.RUNNING, Verdict.FAILED)), *PLANS.values())
 
 
 class Row(NamedTuple):
@@ -48,6 +51,7 @@ class StepTree(ScrollView, can_focus=True):
         "steps--dim",
         "steps--text",
         "steps--stage",
+        "steps--warning",
         "steps--cursor",
         "steps--cursor-blurred",
     }
@@ -62,6 +66,7 @@ class StepTree(ScrollView, can_focus=True):
         & > .steps--dim { color: $dim; }
         & > .steps--text { color: $foreground; }
         & > .steps--stage { color: $foreground; text-style: bold; }
+        & > .steps--warning { color: $warning; text-style: bold; }
         & > .steps--cursor { background: $block-cursor-background; }
         & > .steps--cursor-blurred { background: $block-cursor-blurred-background; }
     }
@@ -105,6 +110,7 @@ class StepTree(ScrollView, can_focus=True):
         self._rows: list[Row] = []
         self._folded: set[str] = {INTERNAL_STAGE.id}
         self._time_width = _SHORTEST_TIME
+        self._word_width = _WORD_WIDTH
         self._selected_id = ""
         self._strips: dict[str, tuple[object, tuple[object, ...], Strip]] = {}
         self._styles: dict[str, Style] = {}
@@ -142,13 +148,19 @@ class StepTree(ScrollView, can_focus=True):
                 return
 
     def _measure(self) -> bool:
-        """The time column is as wide as the widest time, so that instructions get all the room there is.
+        """The columns of words and times are as wide as what they hold, so that instructions get all the room there is.
 
-        Says whether its width has changed.
+        Says whether a width has changed.
         """
-        widest = max((len(self._time(row.step)) for row in self._rows if row.step), default=0)
+        steps = [row.step for row in self._rows if row.step]
+        widest = max((len(self._time(step)) for step in steps), default=0)
+        wordy = self.scrollable_content_region.width >= _WORDY
+        words = max((sum(len(text) for text, _ in _words(step, wordy)) for step in steps), default=0)
+        before = (self._time_width, self._word_width)
         if not _SHORTEST_TIME <= widest <= self._time_width or widest < self._time_width - 4:
             self._time_width = max(widest, _SHORTEST_TIME)
+        self._word_width = words + 1 if words > _WORD_WIDTH else _WORD_WIDTH
+        if before != (self._time_width, self._word_width):
             self._strips.clear()
             return True
         return False
@@ -222,14 +234,15 @@ class StepTree(ScrollView, can_focus=True):
             if busy:
                 parts.append((f"  {plain(busy.instruction)} {busy.activity}", self._style("running")))
         elif folded:
-            for verdict in (Verdict.HIT, Verdict.MISS, Verdict.RUNNING, Verdict.FAILED):
-                count = sum(step.verdict is verdict for step in stage.steps)
+            shown = [symbol_of(step) for step in stage.steps]
+            for symbol in _FOLDED:
+                count = shown.count(symbol)
                 if count:
-                    parts.append((f"  {SYMBOLS[verdict].glyph} {count}", self._style(SYMBOLS[verdict].colour)))
+                    parts.append((f"  {symbol.glyph} {count}", self._style(symbol.colour)))
         return parts
 
     def _step(self, step: Step, width: int) -> list[tuple[str, Style]]:
-        symbol = SYMBOLS[step.verdict]
+        symbol = symbol_of(step)
         colour, dim = self._style(symbol.colour), self._style("dim")
         time = self._time(step)
         columns: list[tuple[str, Style]] = []
@@ -237,14 +250,20 @@ class StepTree(ScrollView, can_focus=True):
             line = str(step.place.line) if step.place else ""
             columns.append((f"{line:>4}  ", dim))
         if width >= 36:
-            columns.append((f"{symbol.word:<{_WORD_WIDTH}}", colour))
+            words = _words(step, width >= _WORDY)
+            columns += [(text, self._style(name)) for text, name in words[:-1]]
+            last, name = words[-1]
+            columns.append(
+                (f"{last:<{self._word_width - sum(len(text) for text, _ in words[:-1])}}", self._style(name))
+            )
         columns.append(
             (f"{time:>{self._time_width}} ", self._style("running") if step.verdict is Verdict.RUNNING else dim)
         )
         room = max(4, width - 5 - sum(cell_len(text) for text, _ in columns))
         keyword, _, rest = plain(step.instruction).partition(" ")
         loud = step.verdict in (Verdict.MISS, Verdict.RUNNING, Verdict.FAILED)
-        quiet = step.verdict in (Verdict.PENDING, Verdict.SKIPPED, Verdict.INTERNAL)
+        quiet = step.verdict in (Verdict.SKIPPED, Verdict.INTERNAL)
+        quiet = quiet or (step.verdict is Verdict.PENDING and step.planned is not Planned.RUN)
         keyword_style = dim if quiet else self._style("text") + Style(bold=loud)
         text = f"{keyword} {rest}"
         shown = set_cell_size(text if cell_len(text) <= room else _cut(text, room), room)
@@ -256,15 +275,15 @@ class StepTree(ScrollView, can_focus=True):
         ]
 
     def _time(self, step: Step) -> str:
+        usual = step.expected_s if step.expected_s is not None else step.last_s
+        known = usual if usual is not None and usual >= 0.05 else None
         if step.verdict is Verdict.RUNNING or (step.verdict is Verdict.INTERNAL and step.running_since is not None):
             time = seconds(step.elapsed_s(self._now))
-            if step.verdict is Verdict.RUNNING and step.last_s and step.last_s >= 0.05:
-                return f"{time} │{seconds(step.last_s)}"
-            return time
+            return f"{time} │{seconds(known)}" if known and step.verdict is Verdict.RUNNING else time
         if step.verdict is Verdict.HIT:
             return f"saved {seconds(step.saved_s)}" if step.saved_s >= 0.05 else ""
         if step.verdict is Verdict.PENDING:
-            return f"~ {seconds(step.last_s)}" if step.last_s and step.last_s >= 0.05 else ""
+            return about(known) if known and step.planned is not Planned.HIT else ""
         return "" if step.verdict is Verdict.SKIPPED else seconds(step.duration_s)
 
     # Moving
@@ -331,7 +350,21 @@ class StepTree(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows))
+        self._measure()
         self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
+
+
+def _words(step: Step, wordy: bool) -> list[tuple[str, str]]:
+    """What the word column says of a step, each piece with the name of its colour."""
+    symbol = symbol_of(step)
+    words = [(symbol.word, symbol.colour)]
+    if step.verdict is Verdict.HIT and step.note:
+        words.append((f" {NOTES[step.note]}", "dim"))
+    if step.alarm:
+        words.append((f" {ALARM}", "warning"))
+    if step.plan_was_wrong:
+        words.append((f" {OFF_PLAN} not planned" if wordy else f" {OFF_PLAN}", "warning"))
+    return words
 
 
 def _moving(row: Row) -> bool:
