@@ -1,0 +1,328 @@
+"""The engine's cache records as a plan needs them: which there are, whose they are, and whose result is gone.
+
+What is told here of the engine was seen on Docker Engine 28.5.2 with its embedded BuildKit and the containerd store
+(`tests/engine/test_eviction_rules.py`).
+
+The rule of what a prune loses. A step's result is gone when its record is. Beyond that, *any* prune that takes at least
+one record, be it only a context or a cache mount of somebody else's build, makes the engine look whether each result
+that it remembers is still there, and it does not find those whose record stands on a layer of a base image (one that
+was loaded or pulled; an image that the engine built counts by what that was built on), though `du` goes on listing
+them. Their keys stay known. So the next build runs each such step whose result somebody reads: its image, or a step
+that runs. A step whose record stands on nothing (FROM scratch, the copy of a `COPY --link`, though not its merge) still
+hits, and what only that one reads is not looked at again and is called a hit too. The build leaves new records, and
+from then on all hits, until the next prune. A prune that takes nothing, the end of the engine, another build, and
+deleting an image lose nothing. Which steps lose their result this way does not depend on whether the base image's own
+record (no description, no parents) went or stayed.
+
+`WORKDIR` never obeys `--no-cache` and `--no-cache-filter` by itself: it runs when what it stands on ran without a
+cache, and hits when there are only a FROM and other WORKDIRs above it in its stage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from hitmiss.build.model import Build, Step, Verdict
+from hitmiss.cache.facts import Key, Known
+from hitmiss.docker import client, endpoint
+from hitmiss.docker.storage import age_of, bytes_of, parse_verbose
+from hitmiss.errors import HitmissError
+
+_ASK_S = 10.0
+"""How long the engine may take, in seconds: 200 records took 6 ms over its socket, and 220 ms through buildx."""
+
+_SLACK = timedelta(milliseconds=50)
+"""How far a record's time may lie outside of its step's."""
+
+_SOURCE = "source.local"
+_EXEC = "mount / from exec "
+
+
+class CacheRecord(msgspec.Struct, frozen=True):
+    """One record. `size` is in bytes; the times are the engine's, None where it told none (never used)."""
+
+    id: str
+    parents: tuple[str, ...] = ()
+    type: str = "regular"
+    description: str = ""
+    size: int = 0
+    created: datetime | None = None
+    last_used: datetime | None = None
+    usage_count: int = 0
+    shared: bool = False
+    in_use: bool = False
+
+
+async def records(builder: str = "") -> tuple[CacheRecord, ...]:
+    """All records of a builder. Raises `HitmissError` where it does not tell them."""
+    socket = endpoint.socket_path(builder or None)
+    if socket is not None:
+        try:
+            body = await endpoint.get(socket, "/v1.44/system/df?type=build-cache", timeout_s=_ASK_S)
+            return tuple(each.record() for each in msgspec.json.decode(body, type=_DiskUsage).records or ())
+        except (OSError, msgspec.DecodeError):
+            pass  # an engine that cannot be asked directly may still answer to buildx
+    return await _listed(builder)
+
+
+def tie(before: Set[str], after: Iterable[CacheRecord], build: Build) -> dict[str, str]:
+    """The record of each step of a build that has ended, by the step's id; steps that cannot be told are left out.
+
+    `before` are the ids that there were when it began. A step that ran left a new one behind, made while it ran. One
+    that hit has the only record with its text, if there is but one. A FROM has none of its own.
+    """
+    regular = [each for each in after if each.type == "regular" and each.created]
+    steps = [step for step in build.steps if step.instruction[:5].upper() != "FROM "]
+    fits = sorted(
+        (rank, step.id, record.id)
+        for step in steps
+        if step.verdict is Verdict.MISS and step.started
+        for record in regular
+        if record.id not in before and (rank := _fit(step, record)) is not None
+    )
+    tied: dict[str, str] = {}
+    taken: set[str] = set()
+    for _, step_id, record_id in fits:
+        if step_id not in tied and record_id not in taken:
+            tied[step_id] = record_id
+            taken.add(record_id)
+    for step in steps:
+        if step.verdict is Verdict.HIT:
+            same = [record.id for record in regular if _is_text_of(step, record.description)]
+            if len(same) == 1 and same[0] not in taken:
+                tied[step.id] = same[0]
+    return tied
+
+
+def lost(known: Mapping[Key, Known], records: Iterable[CacheRecord], pruned: float = 0.0) -> frozenset[Key]:
+    """The keys among `known` whose result is gone, by the rule above; those whose record is not known count as there.
+
+    That there was a prune shows in a record that is gone, in a Dockerfile's record that is younger than the build which
+    must have made one, or by `pruned`: when one was last noticed, in seconds since 1970 (`Store.saw_records`). A lost
+    result that nobody reads is not made again: see above.
+    """
+    present = {record.id: record for record in records}
+    missing = [each.seen for each in known.values() if each.record and each.record not in present]
+    definitions = [
+        record.created.timestamp() if record.created else 0.0
+        for record in present.values()
+        if record.type == _SOURCE and record.description == "local source for dockerfile"
+    ]
+    since = max([pruned, *missing])
+    oldest = min(definitions, default=float("inf"))
+    on_image = _on_images(present)
+    return frozenset(
+        key
+        for key, each in known.items()
+        if each.record
+        and (each.record not in present or (each.record in on_image and (each.seen <= since or each.seen < oldest)))
+    )
+
+
+def _on_images(present: Mapping[str, CacheRecord]) -> set[str]:
+    """The records that stand on a layer of an image: those have no description."""
+    found: dict[str, bool] = {}
+
+    for start in present:
+        path = [start]
+        while path:
+            record = present.get(path[-1])
+            if path[-1] in found:
+                path.pop()
+            elif record is None:
+                found[path.pop()] = False
+            elif not record.description and record.type == "regular":
+                found[path.pop()] = True
+            elif ahead := [each for each in record.parents if each not in found]:
+                path += ahead
+            else:
+                found[path.pop()] = any(found[each] for each in record.parents)
+    return {key for key, stands in found.items() if stands}
+
+
+# Which record is a step's
+
+
+def _fit(step: Step, record: CacheRecord) -> tuple[bool, bool, float] | None:
+    """How well a new record fits a step that ran (less is better); None when it is another's.
+
+    A RUN whose text does not show in the record's (a secret was taken out of it) is told by the time alone.
+    """
+    assert step.started is not None
+    assert record.created is not None
+    end = step.started + timedelta(seconds=step.duration_s)
+    same = _is_text_of(step, record.description)
+    if not step.started - _SLACK <= record.created <= end + _SLACK:
+        return None
+    if not same and not (step.instruction[:4].upper() == "RUN " and record.description.startswith(_EXEC)):
+        return None
+    elsewhere = record.description.startswith("[") and step.stage not in record.description.partition("]")[0]
+    return not same, elsewhere, abs((record.created - end).total_seconds())
+
+
+_NAME = re.compile(r"\[[^\]]*?(\d+)/\d+\] (.*)", re.DOTALL)
+_FLAG = re.compile(r"""--[a-z]+(?:=(?:"[^"]*"|'[^']*'|\S)*)?\s+""")
+_HEREDOC = re.compile(r"<<-?\S+ \((.*?)(?:\.\.\.)?\)$", re.DOTALL)
+
+
+def _is_text_of(step: Step, description: str) -> bool:
+    """Whether a record's description is that of the step.
+
+    `[stage 2/4] COPY a b`, the step's name, for COPY, ADD and WORKDIR (`LINK COPY` is the merge of a `COPY --link`, not
+    the copy); `mount / from exec /bin/sh -c COMMAND` for RUN.
+    """
+    text = step.instruction
+    if text[:4].upper() != "RUN ":
+        name = _NAME.fullmatch(description)
+        return bool(name and int(name[1]) == step.index and _plain(name[2]) == _plain(text))
+    if not description.startswith(_EXEC):
+        return False
+    return _ends(_plain(description.removeprefix(_EXEC)), _command(text))
+
+
+def _ends(done: str, wanted: str) -> bool:
+    return done == wanted or done.endswith(f" {wanted}") or (wanted.endswith("…") and wanted[:-1] in done)
+
+
+def _command(text: str) -> str:
+    """What a RUN runs, as the record's description ends with it; "…" at its end: it only holds that."""
+    rest = text[4:].lstrip()
+    while flag := _FLAG.match(rest):
+        rest = rest[flag.end() :]
+    if heredoc := _HEREDOC.match(rest):
+        return _plain(heredoc[1]) + "…"
+    if rest.startswith("<<"):
+        return _plain(rest) + "…"
+    try:
+        words = msgspec.json.decode(rest, type=list[str])
+    except msgspec.DecodeError:
+        return _plain(rest)
+    return _plain(" ".join(words))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+# What the engine tells
+
+
+class _Told(msgspec.Struct, rename="pascal"):
+    """One record of `/system/df`. The engine writes the name of `Parents` with a space before it."""
+
+    id: str = msgspec.field(name="ID")
+    parents: list[str] | None = None
+    spaced_parents: list[str] | None = msgspec.field(name=" Parents", default=None)
+    parent: str = ""
+    type: str = ""
+    description: str = ""
+    size: int = 0
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    usage_count: int = 0
+    shared: bool = False
+    in_use: bool = False
+
+    def record(self) -> CacheRecord:
+        parents = self.parents or self.spaced_parents or [each for each in self.parent.split(",") if each]
+        return CacheRecord(
+            self.id,
+            tuple(parents),
+            self.type,
+            self.description,
+            self.size,
+            self.created_at,
+            self.last_used_at,
+            self.usage_count,
+            self.shared,
+            self.in_use,
+        )
+
+
+class _DiskUsage(msgspec.Struct):
+    records: list[_Told] | None = msgspec.field(name="BuildCache", default=None)
+
+
+class _Line(msgspec.Struct, rename="pascal"):
+    """One line of `buildx du --format json`: sizes in four digits, the last use in words."""
+
+    id: str = msgspec.field(name="ID")
+    parents: list[str] | None = None
+    type: str = ""
+    description: str = ""
+    size: str = ""
+    created_at: str = ""
+    last_used_at: str = ""
+    usage_count: int = 0
+    shared: bool = False
+    reclaimable: bool = True
+
+
+async def _listed(builder: str) -> tuple[CacheRecord, ...]:
+    words = ["du", *(["--builder", builder] if builder else [])]
+    answer = await client.ask(*words, "--format", "json", timeout_s=_ASK_S)
+    old = bool(answer.code) and "unknown flag: --format" in answer.err
+    if old:
+        answer = await client.ask(*words, "--verbose", timeout_s=_ASK_S)
+    if answer.code:
+        raise client.error_of(answer.err) or HitmissError(client.last_sentence(answer.err))
+    try:
+        lines = _verbose(answer.out.decode("utf-8", "replace")) if old else _json(answer.out)
+        now = datetime.now(UTC)
+        return tuple(_record(line, now) for line in lines)
+    except msgspec.DecodeError as error:
+        raise HitmissError(f"buildx listed the build cache in words that hitmiss cannot read ({error}).") from None
+
+
+def _json(out: bytes) -> Iterator[_Line]:
+    return (msgspec.json.decode(line, type=_Line) for line in out.splitlines() if line.strip())
+
+
+def _verbose(text: str) -> Iterator[_Line]:
+    """The records of `buildx du --verbose`."""
+    created = dict(re.findall(r"^ID:\s+(\S+)$.*?^Created at:\s+(.+?)$", text, re.MULTILINE | re.DOTALL))
+    for each in parse_verbose(text):
+        yield _Line(
+            each.id,
+            each.parents,
+            each.type,
+            each.description,
+            each.size,
+            created.get(each.id, ""),
+            each.last_used_at,
+            each.usage_count,
+            each.shared,
+            each.reclaimable,
+        )
+
+
+def _record(line: _Line, now: datetime) -> CacheRecord:
+    age = age_of(line.last_used_at)
+    return CacheRecord(
+        line.id,
+        tuple(line.parents or ()),
+        line.type,
+        line.description,
+        bytes_of(line.size),
+        time_of(line.created_at),
+        now - timedelta(seconds=age[0]) if age else None,
+        line.usage_count,
+        line.shared,
+        not line.reclaimable,
+    )
+
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d* ([+-]\d\d)(\d\d)\b")
+
+
+def time_of(text: str) -> datetime | None:
+    """Go's `2026-01-02 03:04:05.123456789 +0000 UTC` as a time; None for what is none."""
+    found = _TIME.match(text)
+    try:
+        return datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3]}:{found[4]}") if found else None
+    except ValueError:
+        return None

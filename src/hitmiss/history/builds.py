@@ -1,0 +1,235 @@
+"""The remembered builds, and the keys whose results an engine has."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from secrets import token_bytes
+from typing import cast
+
+import msgspec
+
+from hitmiss.build.model import Verdict
+from hitmiss.cache.facts import BuildFacts, Key, Known
+from hitmiss.history.database import Database, Row, plain
+
+KEEP_BUILDS = 500
+"""So many builds of a project are kept."""
+
+_SALT_BYTES = 32
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """One build in short. `started` is in seconds since 1970; `hits` and `misses` are counts of its `steps`."""
+
+    number: int
+    builder: str
+    target: str
+    status: str
+    started: float
+    duration_s: float
+    ref: str
+    steps: int
+    hits: int
+    misses: int
+    plan_right: int
+    plan_steps: int
+
+
+class Builds(Database):
+    """Builds by project and number, newest first. Nothing raises; what cannot be read any more is left out."""
+
+    def salt(self) -> bytes:
+        """32 random bytes of this user's, made once: the key of all keyed hashes."""
+        row = self._one("SELECT value FROM fact WHERE name = 'salt'")
+        if row is None:
+            self._do([("INSERT OR IGNORE INTO fact VALUES ('salt', ?)", (token_bytes(_SALT_BYTES),))])
+            row = self._one("SELECT value FROM fact WHERE name = 'salt'")
+        return cast(bytes, row[0]) if row else token_bytes(_SALT_BYTES)
+
+    def remember(
+        self,
+        facts: BuildFacts,
+        records: Mapping[Key, str] | None = None,
+        *,
+        confirmed: Iterable[Key] | None = None,
+    ) -> BuildFacts:
+        """Keep a build under the next number of its project, and give it back with that number.
+
+        `confirmed` are the keys whose result the engine surely has, by default those of the steps that ran or hit;
+        `records` names the engine's record of some. A build that could not be kept comes back as it was.
+        """
+        sure = dict.fromkeys(_confirmed(facts) if confirmed is None else confirmed) | dict.fromkeys(records or {})
+        now = time.time()
+        project, builder = plain(facts.project), plain(facts.builder)
+
+        def keep(db: sqlite3.Connection) -> BuildFacts:
+            db.execute(_COUNT, (project, facts.plan_right, facts.plan_steps))
+            (number,) = db.execute("SELECT number FROM tally WHERE project = ?", (project,)).fetchone()
+            kept = msgspec.structs.replace(facts, number=number)
+            db.execute(_INSERT, _columns(kept))
+            db.execute("DELETE FROM build WHERE project = ? AND number <= ?", (project, number - KEEP_BUILDS))
+            known = [(builder, key, number, project, now, (records or {}).get(key, "")) for key in sure]
+            db.executemany(_KNOW, known)
+            return kept
+
+        return self._write(keep, facts)
+
+    def builds(
+        self, project: Path | str, builder: str = "", limit: int = 30, before: int | None = None
+    ) -> list[BuildFacts]:
+        """The latest builds of a project, newest first; on that builder, and with a number below `before`."""
+        rows = self._all(
+            "SELECT facts FROM build WHERE project = ? AND (? = '' OR builder = ?) AND number < ?"
+            " ORDER BY number DESC LIMIT ?",
+            (plain(project), plain(builder), plain(builder), _NO_END if before is None else before, limit),
+        )
+        return [facts for facts in map(_decoded, rows) if facts]
+
+    def build(self, project: Path | str, number: int) -> BuildFacts | None:
+        """One build; None where it is not remembered."""
+        row = self._one("SELECT facts FROM build WHERE project = ? AND number = ?", (plain(project), number))
+        return _decoded(row) if row else None
+
+    def summaries(self, project: Path | str, limit: int = 30) -> list[Summary]:
+        """The latest builds of a project in short, newest first."""
+        query = f"SELECT {_SHORT} FROM build WHERE project = ? ORDER BY number DESC LIMIT ?"  # noqa: S608
+        rows = self._all(query, (plain(project), limit))
+        return [msgspec.convert(dict(zip(Summary.__struct_fields__, row, strict=True)), Summary) for row in rows]
+
+    def plan_score(self, project: Path | str) -> tuple[int, int]:
+        """How many steps of all builds of a project came out as planned, and how many had a plan."""
+        row = self._one("SELECT plan_right, plan_steps FROM tally WHERE project = ?", (plain(project),))
+        return cast(tuple[int, int], row) if row else (0, 0)
+
+    def known(self, builder: str, keys: Iterable[Key]) -> dict[Key, Known]:
+        """Those of the keys that were seen on this builder (below 2 ms for 200 keys)."""
+        query = "SELECT key, number, seen, record FROM known_key WHERE builder = ? AND key IN (%s)"
+        rows = cast(Iterable[tuple[Key, int, float, str]], self._among(query, (plain(builder),), keys))
+        return {key: Known(number, seen, record) for key, number, seen, record in rows}
+
+    def forget_keys(self, builder: str, keys: Iterable[Key]) -> None:
+        """These keys' results are gone from the builder."""
+        query = "DELETE FROM known_key WHERE builder = ? AND key = ?"
+        self._do((query, (plain(builder), key)) for key in keys)
+
+    def saw_records(self, builder: str, ids: Iterable[str]) -> float:
+        """Told of all cache records that a builder has now: when a prune was last noticed there, 0.0 for never.
+
+        It shows in a record that was there the last time and is gone; seconds since 1970.
+        """
+        name, now = f"records {plain(builder)}", time.time()
+        present = sorted(ids)
+
+        def compare(db: sqlite3.Connection) -> float:
+            row = db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+            then = _seen(row[0]) if row else _Seen()
+            pruned = then.pruned if set(then.ids) <= set(present) else now
+            if (pruned, present) != (then.pruned, then.ids):
+                value = zlib.compress(msgspec.msgpack.encode(_Seen(pruned, present)), 1)
+                db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+            return pruned
+
+        return self._write(compare, 0.0)
+
+    def remember_aliases(self, builder: str, aliases: Mapping[Key, Key]) -> None:
+        """Keep that operations with these keys put out the same bytes as those with the other keys."""
+        now = time.time()
+        query = "INSERT OR REPLACE INTO alias VALUES (?, ?, ?, ?)"
+        self._do((query, (plain(builder), key, same_as, now)) for key, same_as in aliases.items())
+
+    def remember_alias(self, builder: str, key: Key, same_as: Key) -> None:
+        """Keep that an operation with this key put out the same bytes as that with the other key."""
+        self.remember_aliases(builder, {key: same_as})
+
+    def aliases(self, builder: str, keys: Iterable[Key] | None = None) -> dict[Key, Key]:
+        """The other key of those of the keys that have one; of all that have one without `keys`."""
+        query = "SELECT key, same_as FROM alias WHERE builder = ?"
+        if keys is None:
+            rows = iter(self._all(query, (plain(builder),)))
+        else:
+            rows = self._among(query + " AND key IN (%s)", (plain(builder),), keys)
+        return dict(cast(Iterable[tuple[Key, Key]], rows))
+
+
+_NO_END = 2**62
+_SHORT = "number, builder, target, status, started, duration_s, ref, steps, hits, misses, plan_right, plan_steps"
+_INSERT = f"INSERT INTO build (project, {_SHORT}, facts) VALUES ({', '.join('?' * 14)})"  # noqa: S608
+_COUNT = """
+    INSERT INTO tally VALUES (?, 1, ?, ?) ON CONFLICT (project) DO UPDATE SET
+    number = number + 1, plan_right = plan_right + excluded.plan_right, plan_steps = plan_steps + excluded.plan_steps
+"""
+_KNOW = """
+    INSERT INTO known_key VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (builder, key) DO UPDATE SET
+    number = excluded.number, project = excluded.project, seen = excluded.seen,
+    record = CASE excluded.record WHEN '' THEN record ELSE excluded.record END
+"""
+
+
+class _Seen(msgspec.Struct):
+    """The cache records of a builder when it was last looked at."""
+
+    pruned: float = 0.0
+    ids: list[str] = []
+
+
+def _seen(value: bytes) -> _Seen:
+    try:
+        return msgspec.msgpack.decode(zlib.decompress(value), type=_Seen)
+    except (zlib.error, msgspec.DecodeError):
+        return _Seen()
+
+
+def _confirmed(facts: BuildFacts) -> Iterable[Key]:
+    return (facts.keys[step.operation] for step in facts.steps if step.confirmed and step.operation >= 0)
+
+
+def _columns(facts: BuildFacts) -> Row:
+    verdicts = [step.verdict for step in facts.steps]
+    return (
+        plain(facts.project),
+        facts.number,
+        plain(facts.builder),
+        plain(facts.target),
+        facts.status.value,
+        facts.started,
+        facts.duration_s,
+        plain(facts.ref),
+        len(facts.steps),
+        verdicts.count(Verdict.HIT),
+        verdicts.count(Verdict.MISS) + verdicts.count(Verdict.FAILED),
+        facts.plan_right,
+        facts.plan_steps,
+        encode(facts),
+    )
+
+
+def encode(facts: BuildFacts) -> bytes:
+    """A build as it is kept."""
+    try:
+        return zlib.compress(msgspec.msgpack.encode(facts), 1)
+    except UnicodeEncodeError:  # a path or a file with bytes that are no UTF-8
+        clean = msgspec.convert(_cleaned(msgspec.to_builtins(facts, builtin_types=(bytes,))), BuildFacts)
+        return zlib.compress(msgspec.msgpack.encode(clean), 1)
+
+
+def _cleaned(value: object) -> object:
+    """`value` with every text such that it can be written."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(map(_cleaned, value))
+    return value
+
+
+def _decoded(row: Row) -> BuildFacts | None:
+    """A build as it was kept; None where a later or damaged one cannot be read."""
+    try:
+        return msgspec.msgpack.decode(zlib.decompress(cast(bytes, row[0])), type=BuildFacts)
+    except (zlib.error, msgspec.DecodeError):
+        return None
