@@ -121,6 +121,54 @@ def build(options: BuildOptions, as_json: bool, record: Path | None) -> None:
     sys.exit(headless.run(options, as_json=as_json, record=record))
 
 
+_PROJECT = click.option("-C", "--project", default=".", metavar="PATH", help="The project: its build context.")
+
+
+@main.command()
+@build_options
+@click.option("--json", "as_json", is_flag=True, help="Print one hitmiss.plan/1 report on stdout, and nothing else.")
+def plan(options: BuildOptions, as_json: bool) -> None:
+    """What a build would do, and how long it would take, without building."""
+    from hitmiss import lookback
+
+    sys.exit(lookback.plan(options, as_json=as_json))
+
+
+@main.command()
+@click.argument("step", default="")
+@_PROJECT
+@click.option("--build", "number", type=click.IntRange(1), metavar="N", help="Of build N; the last one when not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the steps as in hitmiss.build/1, and nothing else.")
+def why(step: str, project: str, number: int | None, as_json: bool) -> None:
+    """Why the steps of the last build ran. STEP is an id, a line of the Dockerfile, or part of an instruction."""
+    from hitmiss import lookback
+
+    sys.exit(lookback.explain(step, project, number=number, as_json=as_json))
+
+
+@main.command()
+@_PROJECT
+@click.option("-n", "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one hitmiss.history/1 report on stdout, and nothing else.")
+def history(project: str, limit: int, as_json: bool) -> None:
+    """Past builds of this project, newest first, and how often plans were right."""
+    from hitmiss import lookback
+
+    sys.exit(lookback.history(project, limit=limit, as_json=as_json))
+
+
+@main.command()
+@click.argument("old", type=click.IntRange(1))
+@click.argument("new", type=click.IntRange(1))
+@_PROJECT
+@click.option("--json", "as_json", is_flag=True, help="Print one hitmiss.diff/1 report on stdout, and nothing else.")
+def diff(old: int, new: int, project: str, as_json: bool) -> None:
+    """What differs between two remembered builds."""
+    from hitmiss import lookback
+
+    sys.exit(lookback.diff(old, new, project, as_json=as_json))
+
+
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(

@@ -21,11 +21,12 @@ from hitmiss.build.recording import Writer
 from hitmiss.docker import builders, client
 from hitmiss.docker.current import current_builder
 from hitmiss.errors import BUILD_FAILED, BUILT, CANCELED, NO_ENGINE, WRONG_USAGE, EngineError, HitmissError, UsageError
+from hitmiss.forecast import Forecaster, explained, foresee
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition, load
 from hitmiss.report import terminal
 from hitmiss.report.json_report import report
-from hitmiss.runner import Runner, header_of, project_folder, ran
+from hitmiss.runner import Runner, header_of, project_folder, ran, secret_values, secrets
 from hitmiss.settings import BuildOptions
 
 _LOOKED_AT = frozenset({Verdict.HIT, Verdict.MISS, Verdict.FAILED, Verdict.CANCELED})
@@ -82,11 +83,13 @@ def _built(
     writer = Writer(record) if record else None
     store = Store(on_notice=lambda text: err.print(f"! {text}", markup=False))
     runner = _runner(options, definition, cwd, store, writer)
+    project, builder = project_folder(options, cwd), options.builder or current_builder()
+    forecaster = Forecaster(store, project, builder, secret_values(options, cwd), secrets(options, cwd))
     shown = contextlib.nullcontext() if quiet else _progress(runner, out, err)
     with contextlib.closing(store), shown:
-        build = asyncio.run(_build(runner, options))
+        build = asyncio.run(_build(runner, options, definition, forecaster))
         if build.status is not Status.CANCELED:
-            store.remember_durations(project_folder(options, cwd), build.builder, ran(build))
+            store.remember_durations(project, build.builder, ran(build))
     if writer:
         writer.close()
         if writer.error:
@@ -165,18 +168,20 @@ def _exit_code(build: Build, runner: Runner) -> int:
     return {Status.SUCCEEDED: BUILT, Status.CANCELED: CANCELED}.get(build.status, BUILD_FAILED)
 
 
-async def _build(runner: Runner, options: BuildOptions) -> Build:
+async def _build(runner: Runner, options: BuildOptions, definition: Definition, forecaster: Forecaster) -> Build:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
             loop.add_signal_handler(number, runner.cancel)
     platforms = asyncio.create_task(_own_platforms(options))
+    foreseen = asyncio.create_task(foresee(forecaster, runner, definition, options))
     build = await runner.run()
     if build.status is Status.CANCELED:
         platforms.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         build = msgspec.structs.replace(build, platforms=await platforms)
-    return build
+    plan = await foreseen
+    return await explained(forecaster, plan, build) if plan else build
 
 
 async def _own_platforms(options: BuildOptions) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from hitmiss.errors import UsageError
 from hitmiss.project import dockerfile
 from hitmiss.project.definition import announce
 from hitmiss.runner import nothing
-from hitmiss.snapshot import Snapshot, Source, Watch
+from hitmiss.snapshot import Past, Snapshot, Source, StepFiles, Watch
 
 _BETWEEN_BUILDS_S = 1.5
 _NOT_LIVE = "A recording is played: nothing can be built. `r` plays it again."
@@ -63,6 +63,14 @@ class Replay:
     def log(self, step_id: str) -> StepLog | None:
         """The output of a step, as far as it was played."""
         return self._fold.logs.get(step_id)
+
+    def files(self, step_id: str) -> StepFiles | None:
+        """None: a recording holds no files."""
+        return None
+
+    def history(self) -> tuple[Past, ...]:
+        """None: a recording is one of no project's builds."""
+        return ()
 
     def command(self) -> str:
         """The command that plays this recording."""

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from hitmiss.build.fold import Durations, Fold
-from hitmiss.build.model import Build, Expected, Status, Verdict
+from hitmiss.build.model import Build, Expected, Foreseen, Status, Verdict
 from hitmiss.build.progress import Progress, decode
 from hitmiss.build.recording import SCHEMA, Header, Writer
 from hitmiss.build.redact import Redactor
@@ -91,6 +91,11 @@ class Runner:
     def build(self) -> Build:
         """The build as it stands."""
         return self.fold.build(self._now())
+
+    def foresee(self, foreseen: Mapping[tuple[str, str, int], Foreseen]) -> None:
+        """Take over what is expected of the steps."""
+        self.fold.foresee(foreseen)
+        self.on_progress()
 
     @property
     def refused(self) -> bool:
@@ -213,6 +218,12 @@ def secret_values(options: BuildOptions, cwd: Path) -> list[str]:
     """
     arguments = options.argument_values(os.environ)
     values = [value for name, value in arguments.items() if looks_secret(name)]
+    return values + [line for lines in secrets(options, cwd).values() for line in lines]
+
+
+def secrets(options: BuildOptions, cwd: Path) -> dict[str, list[str]]:
+    """The secrets that are given to a build: the lines of each, by its id."""
+    found: dict[str, list[str]] = {}
     for secret in options.secrets:
         try:
             row = next(csv.reader([secret]), [])
@@ -225,11 +236,10 @@ def secret_values(options: BuildOptions, cwd: Path) -> list[str]:
             variable, source = source, ""
         if not variable and not source:
             variable, source = (name, "") if name in os.environ else ("", name)
+        found[name] = os.environ.get(variable, "").splitlines() if variable else []
         if source:
-            values += _secret_lines(cwd / source)
-        if variable:
-            values += os.environ.get(variable, "").splitlines()
-    return values
+            found[name] += _secret_lines(cwd / source)
+    return found
 
 
 def _secret_lines(path: Path) -> list[str]:

@@ -25,13 +25,14 @@ from hitmiss.docker import builders, client, storage
 from hitmiss.docker import targets as docker_targets
 from hitmiss.docker.current import current_builder
 from hitmiss.errors import EngineError, HitmissError, UsageError
+from hitmiss.forecast import Forecaster, Plan, ask, explained, foresee
 from hitmiss.history.store import Store
 from hitmiss.project import context, watch
-from hitmiss.project.definition import load
-from hitmiss.runner import Runner, header_of, nothing, project_folder, ran
+from hitmiss.project.definition import Definition, load
+from hitmiss.runner import Runner, header_of, nothing, project_folder, ran, secret_values, secrets
 from hitmiss.schedule import Action, OnChange, Schedule
 from hitmiss.settings import BuildOptions, Settings, looks_secret
-from hitmiss.snapshot import Snapshot, Source, Watch
+from hitmiss.snapshot import Past, Snapshot, Source, StepFiles, Watch
 
 _ENGINE_POLL_S = 1.0
 _CACHE_REST_S = 0.6
@@ -77,6 +78,14 @@ class Session:
         self._engine_problem = ""
         self._cache_bytes: int | None = None
         self._stop = asyncio.Event()
+        self._plan: Plan | None = None
+        self._forecaster = Forecaster(
+            self._store,
+            self._project,
+            self._builder.name,
+            secret_values(options, self._cwd),
+            secrets(options, self._cwd),
+        )
 
     # What is shown
 
@@ -104,6 +113,9 @@ class Session:
                 error_line=self._definition.error_line,
             ),
             cache_bytes=self._cache_bytes,
+            plan_s=self._plan.seconds if self._plan else None,
+            plan_right=self._forecaster.score[0],
+            plan_steps=self._forecaster.score[1],
         )
 
     def require_target(self) -> None:
@@ -115,6 +127,14 @@ class Session:
         """The output of a step of the build that is shown."""
         runner = self._runner or self._last_logs
         return runner.fold.logs.get(step_id) if runner else None
+
+    def files(self, step_id: str) -> StepFiles | None:
+        """What a step of the build that is shown reads of the contexts; None where that is not known."""
+        return self._forecaster.files(self._plan, self.snapshot().build, step_id) if self._plan else None
+
+    def history(self) -> tuple[Past, ...]:
+        """The remembered builds of this project, newest first."""
+        return self._forecaster.history()
 
     def command(self) -> str:
         """The `docker build` command that does the same; values that look secret are left to the environment."""
@@ -239,9 +259,10 @@ class Session:
             header=header_of(self._definition, options, self._project.name, builder),
             on_progress=self._progressed,
         )
-        self._building = asyncio.create_task(self._build(self._runner))
+        self._building = asyncio.create_task(self._build(self._runner, self._definition, options))
 
-    async def _build(self, runner: Runner) -> None:
+    async def _build(self, runner: Runner, definition: Definition, options: BuildOptions) -> None:
+        foreseen = asyncio.create_task(self._foresee(runner, definition, options))
         build = await runner.run()
         self._last, self._last_logs, self._runner = build, runner, None
         if build.status is not Status.CANCELED:
@@ -256,6 +277,42 @@ class Session:
             self._spawn(self._measure_cache())
         if self._notices.get("unreadable"):
             self._spawn(self._count_files())
+        if plan := await foreseen:
+            self._spawn(self._explain(plan, build))
+
+    async def _foresee(self, runner: Runner, definition: Definition, options: BuildOptions) -> Plan | None:
+        """Plan the build that begins; the build does not wait for it, nor end because of it."""
+        try:
+            plan = await foresee(self._forecaster, runner, definition, options)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the plan, the build goes on
+            self._notice("plan", f"What this build will do could not be foretold: {error}")
+            return None
+        self._notice("plan", "")
+        if plan:
+            self._plan = plan
+        return plan
+
+    async def _explain(self, plan: Plan, build: Build) -> None:
+        """Say why the steps of a finished build ran, and remember it."""
+        try:
+            told = await explained(self._forecaster, plan, build)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._notice("plan", f"Why the steps ran could not be found out: {error}")
+            return
+        if self._last is build:
+            self._last = told
+            self.on_change()
+
+    async def _foretell(self) -> None:
+        """Show what the next build would do, while nothing starts by itself: hollow glyphs on the tree that stands."""
+        definition, options = self._definition, self._options
+        with contextlib.suppress(Exception):
+            engine = await ask(definition, self._builder.name)
+            plan = await asyncio.to_thread(self._forecaster.plan, definition, options, engine)
+            if plan and self._runner is None:
+                self._plan = plan
+                self._last = msgspec.structs.replace(plan.build, number=self._number)
+                self.on_change()
 
     def _progressed(self) -> None:
         self.on_change()
@@ -286,7 +343,9 @@ class Session:
 
     def _changed(self, changes: frozenset[watch.Change]) -> None:
         if not changes:  # the watch has begun
+            self._forecaster.follow()
             return
+        self._forecaster.saved(changes)
         kinds = {change.kind for change in changes}
         if watch.Kind.GONE in kinds:
             self._watch = Watch.GONE
@@ -301,7 +360,12 @@ class Session:
             return
         reach = self._definition.reach
         if defined or any(reach.reads(each.context, each.path, folder=each.folder) for each in changes):
+            if not defined and self._forecaster.same_as_before(changes):
+                self._say(f"{_printable(min(each.path for each in changes))}: saved as it was")
+                return
             self._do(self._schedule.saved(time.monotonic()))
+            if self._runner is None:
+                self._spawn(self._foretell())
         elif not self._schedule.building:
             self._say(self._unread(changes))
 

@@ -14,7 +14,7 @@ import msgspec
 
 from hitmiss.build import order
 from hitmiss.build.logs import LogBook
-from hitmiss.build.model import Build, Check, Expected, Place, Stage, Status, Step, Verdict
+from hitmiss.build.model import Build, Check, Expected, Foreseen, Place, Stage, Status, Step, Verdict
 from hitmiss.build.progress import CheckWarning, Event, Progress, Text, Vertex
 from hitmiss.build.progress import Status as WireStatus
 from hitmiss.build.vertices import Name, Seen, covered_s, read_name
@@ -79,6 +79,7 @@ class Fold:
         self._stages: dict[order.StageKey, Stage] = {}
         self._own_work: tuple[Step, ...] | None = None
         self._announced: dict[tuple[str | None, str, int], _Row] = {}
+        self._foreseen: Mapping[tuple[str, str, int], Foreseen] = {}
         for each in expected:
             row = self._row((None, each.platform, each.stage, each.index, each.instruction), each.of)
             row.place, row.announced = each.place, True
@@ -93,6 +94,11 @@ class Fold:
             self._text.append(event.text)
             return
         self._hear_progress(event, now)
+
+    def foresee(self, foreseen: Mapping[tuple[str, str, int], Foreseen]) -> None:
+        """What is expected of the steps, by platform ("" unless several are built), stage and index."""
+        self._foreseen = foreseen
+        self._dirty.update(self._rows.values())
 
     def end(
         self, status: Status, duration_s: float, *, error: str = "", image: str | None = None, ref: str = ""
@@ -260,6 +266,7 @@ class Fold:
             own = vertices
         since = [vertex.since for vertex in vertices if vertex.since is not None]
         verdict = self._verdict(own, vertices, is_from=_is_from(text))
+        foreseen = self._foreseen.get((platform or "", stage, index))
         return Step(
             id=row.id,
             stage=stage,
@@ -278,6 +285,9 @@ class Fold:
             if verdict is Verdict.RUNNING
             else "",
             last_s=self._durations(platform, stage, text),
+            planned=foreseen.planned if foreseen else None,
+            expected_s=foreseen.expected_s if foreseen else None,
+            cause=foreseen.cause if foreseen and verdict in (Verdict.PENDING, Verdict.RUNNING) else None,
         )
 
     def _verdict(self, own: list[Seen], vertices: list[Seen], *, is_from: bool) -> Verdict:

@@ -144,7 +144,8 @@ class Place(msgspec.Struct, frozen=True):
 class Expected(msgspec.Struct, frozen=True):
     """A step that the Dockerfile announces before BuildKit has spoken of it.
 
-    `stage`, `index` and `of` are BuildKit's own numbers; `last_s` is how long the step took when it last ran.
+    `stage`, `index` and `of` are BuildKit's own numbers; `text` is the instruction as written, with the bodies of its
+    heredocs.
     """
 
     stage: str
@@ -153,6 +154,15 @@ class Expected(msgspec.Struct, frozen=True):
     instruction: str
     place: Place
     platform: str | None = None
+    text: str = ""
+
+
+class Foreseen(msgspec.Struct, frozen=True):
+    """What is expected of a step: its plan, how long it takes when it runs (seconds), and why it would run."""
+
+    planned: Planned
+    expected_s: float | None = None
+    cause: Cause | None = None
 
 
 class Step(msgspec.Struct, frozen=True):

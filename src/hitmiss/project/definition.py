@@ -14,9 +14,12 @@ from pathlib import Path
 from hitmiss.build.model import Expected, Place
 from hitmiss.errors import UsageError
 from hitmiss.project import context, dockerfile, links, outline, selection
+from hitmiss.project.operations import Question
 from hitmiss.settings import BuildOptions
 
 STDIN = "-"
+_OWN = "linux/amd64"
+"""The builder's platform while it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Definition:
     targets: tuple[str, ...]
     expected: tuple[Expected, ...]
     reach: selection.Reach
+    question: Question | None = None
+    """What to build, for whoever wants to know its operations; None where the Dockerfile cannot be read."""
 
 
 def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], platform: str = "") -> Definition:
@@ -85,7 +90,10 @@ def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], pl
         build_platform=platform,
         follow=links.follower(dict(contexts.folders())),
     )
-    return Definition(contexts, name, text, error_text, line, target, targets, expected, reach)
+    question = None
+    if parsed and not error_text:
+        question = Question(parsed, options.target, values, named, {}, platform or _OWN)
+    return Definition(contexts, name, text, error_text, line, target, targets, expected, reach, question)
 
 
 def announce(
@@ -105,7 +113,7 @@ def announce(
     `name` is the Dockerfile's, `own` the builder's platform ("" while it is not known). Raises `UsageError` for an
     unknown target, `DockerfileError` for what BuildKit refuses.
     """
-    outlines = outline.steps_of(parsed, target, values, platforms, named, build_platform=own or "linux/amd64")
+    outlines = outline.steps_of(parsed, target, values, platforms, named, build_platform=own or _OWN)
     return tuple(_expected(step, stage, name) for stage in outlines for step in stage.steps)
 
 
@@ -120,6 +128,7 @@ def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str)
         instruction=text,
         place=Place(file, step.start, step.end),
         platform=step.platform or None,
+        text=step.text,
     )
 
 

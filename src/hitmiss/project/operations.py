@@ -12,7 +12,7 @@ from typing import Final
 
 from hitmiss.project import platforms as names
 from hitmiss.project.dockerfile import Dockerfile
-from hitmiss.project.scope import Scope, Values, global_values, platform_values
+from hitmiss.project.scope import Base, Scope, Values, global_values, platform_values
 from hitmiss.project.stages import SCRATCH, Command, Graph, State, graph_of
 from hitmiss.project.syntax import Instruction
 from hitmiss.project.words import WordError
@@ -20,6 +20,11 @@ from hitmiss.project.words import WordError
 Key = int
 """Equal for operations that BuildKit takes for the same."""
 
+IMAGE_CONTEXT: Final = "docker-image://"
+"""How the value of a named context begins that is an image."""
+
+_OTHER_CONTEXTS: Final = ("oci-layout://", "target:", "input:")
+_PLATFORM_PARTS: Final = ("TARGETOS", "TARGETARCH", "TARGETVARIANT")
 _SHOWN: Final = frozenset({"ADD", "COPY", "RUN", "WORKDIR"})
 
 
@@ -51,11 +56,23 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The options of a build that change every RUN, as given: `ulimits` are `name=soft:hard`, `hosts` are `name:ip`."""
+
+    network: str = ""
+    hosts: tuple[str, ...] = ()
+    ulimits: tuple[str, ...] = ()
+    shm_size: str = ""
+    cgroup_parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What to build: the Dockerfile and the options that decide its steps.
 
     `contexts` are the named contexts as given (name → value), `triggers` the ONBUILD lines of base images by the name
-    in FROM, `build_platform` the builder's own platform ("" when not known).
+    in FROM, `build_platform` the builder's own platform ("" when not known). `bases` are the configurations of base
+    images, by that name too, where they are known.
     """
 
     dockerfile: Dockerfile
@@ -64,6 +81,8 @@ class Question:
     contexts: Mapping[str, str] = field(default_factory=dict)
     triggers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     build_platform: str = ""
+    bases: Mapping[str, Base] = field(default_factory=dict)
+    around: Surroundings = Surroundings()
 
 
 class Pass:
@@ -141,9 +160,11 @@ class Pass:
     def _start(self, state: State) -> Scope:
         if state.base and state.base in self.scopes:
             return self.scopes[state.base].child()
-        if state.base_name == SCRATCH and not state.replaced:
-            return Scope.of_scratch(self.values, self.question.build_args, self.question.dockerfile.escape)
-        return Scope(self.values, self.question.build_args, self.question.dockerfile.escape)
+        rest = (self.values, self.question.build_args, self.question.dockerfile.escape)
+        if (state.base_name == SCRATCH and not state.replaced) or is_files(state, self.question.contexts):
+            return Scope.of_scratch(*rest)
+        base = self.question.bases.get(image_of(state, self.question.contexts))
+        return Scope.of_base(base, *rest) if base else Scope(*rest)
 
     def _inputs(self, command: Command, below: Operation | None) -> tuple[Operation, ...]:
         """What an operation reads, in BuildKit's order: what it is put on, then the other sources."""
@@ -181,6 +202,41 @@ def _work(
         return (*common, scope.workdir, tuple(words) if scope.workdir is None else (), scope.user)
     expanded = tuple(sorted(scope.env.items())) if any(doc.expand for doc in instruction.heredocs) else ()
     return (*common, tuple(words), docs, scope.workdir, expanded)
+
+
+def stream_platform(operation: Operation) -> str:
+    """What the stream prints before a step's stage when several platforms are built: `linux/amd64->arm64`.
+
+    The arrow is that of a stage that declared TARGETPLATFORM or its parts and builds for another platform.
+    """
+    base, scope = operation.platform, operation.scope
+    if not base or scope is None:
+        return base
+    system, machine, _ = names.parts(base)
+    wanted: list[str] | None = None
+    for name, value in scope.env.items():
+        if name == "TARGETPLATFORM" and value:
+            return base + names.crossing(base, value)
+        if name in _PLATFORM_PARTS:
+            wanted = wanted or ["", "", ""]
+            wanted[_PLATFORM_PARTS.index(name)] = value or ""
+    if wanted is None:
+        return base
+    return base + names.crossing(base, "/".join(filter(None, (wanted[0] or system, wanted[1] or machine, wanted[2]))))
+
+
+def image_of(state: State, contexts: Mapping[str, str]) -> str:
+    """The name of the image that a stage starts from or a `--from` names; "" where another context stands in."""
+    if state.context is None:
+        return state.base_name
+    value = contexts.get(state.context, "")
+    return value.removeprefix(IMAGE_CONTEXT) if value.startswith(IMAGE_CONTEXT) else ""
+
+
+def is_files(state: State, contexts: Mapping[str, str]) -> bool:
+    """Whether a named context stands in that has no configuration: a folder, a repository, an archive."""
+    value = contexts.get(state.context or "", "")
+    return state.context is not None and not value.startswith((IMAGE_CONTEXT, *_OTHER_CONTEXTS))
 
 
 def full_name(image: str) -> str:

@@ -16,7 +16,7 @@ from hitmiss.project.mounts import mounts_of
 from hitmiss.project.operations import Key, Operation, Pass, Question, full_name
 from hitmiss.project.scope import Scope
 from hitmiss.project.stages import Command
-from hitmiss.project.syntax import heredoc_word
+from hitmiss.project.syntax import Instruction, heredoc_word
 from hitmiss.project.words import SPACE, WordError
 
 
@@ -26,8 +26,8 @@ class StepOutline:
 
     `index` and `of` are BuildKit's own numbers (from 1). `instruction` is the text after the brackets of the stream's
     name as far as the Dockerfile decides it: variables that come from the base image stay as written, and a FROM
-    lacks the digest that the stream appends. `text` is the line as written (continuations joined), `start` and `end`
-    its lines from 1, both included. `platform` is what the stream prints before the stage ("" unless several
+    lacks the digest that the stream appends. `text` is the line as written (continuations joined, with the bodies of
+    its heredocs), `start` and `end` its lines from 1, both included. `platform` is what the stream prints before the stage ("" unless several
     platforms are built). `names` are the names under which the stream may show the step, likeliest first: steps that
     are the same work come once, under one of their names. `lines` are the lines (start, end) of those other steps.
     """
@@ -138,10 +138,15 @@ def _step(operation: Operation, group: Sequence[tuple[Pass, Operation]], several
     others = dict.fromkeys((each.instruction.start, each.instruction.end) for _, each in group if each.instruction)
     others.pop((instruction.start, instruction.end), None)
     return StepOutline(
-        operation.state.name, operation.index, operation.of, _text(operation), instruction.original.strip(SPACE),
+        operation.state.name, operation.index, operation.of, _text(operation), _written(instruction),
         instruction.start, instruction.end, instruction.keyword, _platform(operation) if several else "",
         tuple(titles), tuple(others),
     )  # fmt: skip
+
+
+def _written(instruction: Instruction) -> str:
+    bodies = "".join(f"\n{doc.content}{doc.name}" for doc in instruction.heredocs)
+    return instruction.original.strip(SPACE) + bodies
 
 
 def _title(run: Pass, operation: Operation, several: bool) -> str:

@@ -78,13 +78,26 @@ def declared(instruction: Instruction) -> tuple[tuple[str, str | None], ...]:
     return tuple((name, value if sep else None) for name, sep, value in found)
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a base image's configuration says about the stages on it."""
+
+    env: tuple[tuple[str, str], ...] = ()
+    workdir: str = "/"
+    user: str = ""
+    shell: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Scope:
     """The variables and the working folder at one point of a stage.
 
-    `env` is what a RUN sees, `lasting` the part of it that a stage built on this one starts with anew (ENV, not ARG);
-    `complete` is true where a name missing from `env` is truly unset (the base is scratch); `workdir` is None where
-    the base image decides it; `user` and `shell` are None until an instruction sets them.
+    `env` is what a RUN sees, in BuildKit's order (what was set last is last); `lasting` is the part of it that a stage
+    built on this one starts with anew (ENV, not ARG); `complete` is true where a name missing from `env` is truly unset
+    (the base is scratch, or known); `workdir` is None where the base image decides it; `user` and `shell` are None
+    until an instruction sets them. `written` are the values of the variables that are set but not known, as the
+    Dockerfile has them; `folder` is the working folder as far as it is known: from the base's own ("") on, or from the
+    root.
     """
 
     globals: Mapping[str, str | None]
@@ -96,25 +109,52 @@ class Scope:
     shell: tuple[str, ...] | None = None
     env: Values = field(default_factory=dict)
     lasting: Values = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    folder: str = ""
+
+    @classmethod
+    def of_base(
+        cls, base: Base, globals_: Mapping[str, str | None], build_args: Mapping[str, str], escape: str
+    ) -> Scope:
+        """The scope at the start of a stage on an image whose configuration is known."""
+        start: Values = {**dict(base.env)}
+        start.setdefault("PATH", DEFAULT_PATH)
+        # An image's folder counts from the root.
+        workdir = base.workdir if base.workdir.startswith("/") else clean(f"/{base.workdir}")
+        return cls(
+            globals_, build_args, escape, True, workdir, base.user or None, base.shell or None,
+            env=dict(start), lasting=start, folder=workdir,
+        )  # fmt: skip
 
     @classmethod
     def of_scratch(cls, globals_: Mapping[str, str | None], build_args: Mapping[str, str], escape: str) -> Scope:
         """The scope at the start of a `FROM scratch`."""
-        start: Values = {"PATH": DEFAULT_PATH}
-        return cls(globals_, build_args, escape, True, "/", env=dict(start), lasting=start)
+        return cls.of_base(Base(), globals_, build_args, escape)
 
     def child(self) -> Scope:
         """The scope at the start of a stage that is built on this one."""
-        return replace(self, env=self.env | self.lasting, lasting=dict(self.lasting))
+        passed = {name: value for name, value in self.env.items() if name not in self.lasting}
+        return replace(self, env=passed | self.lasting, lasting=dict(self.lasting), written=dict(self.written))
 
     def frozen(self) -> Scope:
         """A copy that stays as it is."""
-        return replace(self, env=dict(self.env), lasting=dict(self.lasting))
+        return replace(self, env=dict(self.env), lasting=dict(self.lasting), written=dict(self.written))
 
     def fill(self, word: str, *, raw: bool = False, extra: Mapping[str, str] | None = None) -> Word:
         """Expand a word of this stage (see `fill`); `extra` overlays the variables. Raises `WordError`."""
         values: Values = {**self.env, **extra} if extra else self.env
         return fill(word, values, complete=self.complete, escape=self.escape, raw=raw)
+
+    def told(self, word: str) -> str:
+        """`word` filled in; what only the base image knows stands as written. Raises `WordError`."""
+        found = self.fill(word)
+        if found.decided:
+            return found.text
+        return expand(word, self._known, escape=self.escape, skip_unset=True).text
+
+    def _known(self, name: str) -> str | None:
+        value = self.env.get(name)
+        return self.written.get(name) if value is None else value
 
     def enter(self, instruction: Instruction) -> None:
         """Take over what `instruction` changes. Raises `DockerfileError` for a word that BuildKit cannot read."""
@@ -124,32 +164,48 @@ class Scope:
             case "ARG":
                 self._declare(instruction)
             case "WORKDIR":
-                word = self._word(" ".join(instruction.args), instruction)
+                text = " ".join(instruction.args)
+                word = self._word(text, instruction)
                 self.workdir = joined(self.workdir, word.text) if word.decided else None
+                path = word.text if word.decided else self.told(text)
+                self.folder = path if path.startswith("/") else clean(f"{self.folder}/{path}")
             case "USER":
-                self.user = self._word(" ".join(instruction.args), instruction).text
+                text = " ".join(instruction.args)
+                word = self._word(text, instruction)
+                self.user = word.text if word.decided else self.told(text)
             case "SHELL":
                 self.shell = instruction.args
 
     def _set_env(self, instruction: Instruction) -> None:
         # All values of one ENV are filled in before any of them is set.
         pairs = [
-            (self._word(name, instruction), self._word(value, instruction))
+            (self._word(name, instruction), *self._value(value, instruction))
             for name, value in zip(instruction.args[::2], instruction.args[1::2], strict=True)
         ]
-        for name, value in pairs:
+        for name, value, written in pairs:
             if name.decided:
-                self.env[name.text] = self.lasting[name.text] = value.text if value.decided else None
+                self._set(name.text, value, written)
+                self.lasting[name.text] = value
 
     def _declare(self, instruction: Instruction) -> None:
         for name, default in declared(instruction):
             if name in self.build_args:
-                self.env[name] = self.build_args[name]
+                self._set(name, self.build_args[name])
             elif default is not None:
-                word = self._word(default, instruction)
-                self.env[name] = word.text if word.decided else None
+                self._set(name, *self._value(default, instruction))
             elif name in self.globals:
-                self.env[name] = self.globals[name]
+                self._set(name, self.globals[name])
+
+    def _set(self, name: str, value: str | None, written: str | None = None) -> None:
+        """Set a variable: it is the last one then."""
+        self.env.pop(name, None)
+        self.env[name] = value
+        self.written[name] = f"${{{name}}}" if written is None else written
+
+    def _value(self, text: str, instruction: Instruction) -> tuple[str | None, str]:
+        """A value, None where it is not known, and how it is written."""
+        word = self._word(text, instruction)
+        return (word.text, word.text) if word.decided else (None, self.told(text))
 
     def _word(self, text: str, instruction: Instruction) -> Word:
         return _filled(text, self.env, instruction, complete=self.complete, escape=self.escape)

@@ -1,14 +1,19 @@
-"""A build as `hitmiss.build/1`, the stable JSON report: fields are only ever added. Values in, bytes out."""
+"""Builds, plans and the history as stable JSON reports: fields are only ever added. Values in, bytes out."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
 
-from hitmiss.build.model import Build, Step
+from hitmiss.build.model import Build, Cause, Step
+from hitmiss.snapshot import Past
 
-SCHEMA = "hitmiss.build/1"
+BUILD_SCHEMA = "hitmiss.build/1"
+PLAN_SCHEMA = "hitmiss.plan/1"
+HISTORY_SCHEMA = "hitmiss.history/1"
+DIFF_SCHEMA = "hitmiss.diff/1"
 
 
 class BuildPart(msgspec.Struct, frozen=True):
@@ -30,8 +35,30 @@ class BuildPart(msgspec.Struct, frozen=True):
     error: str | None
 
 
+class FilePart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One path that differs; `old` and `new` are there for modes, link targets, kinds and renames."""
+
+    path: str
+    change: str
+    old: str = ""
+    new: str = ""
+    context: str = ""
+
+
+class CausePart(msgspec.Struct, frozen=True):
+    """Why a step missed, or would; `against` is the number of the build it was compared with (0: none)."""
+
+    kind: str
+    root: str
+    detail: str
+    files: tuple[FilePart, ...]
+    old: str | None
+    new: str | None
+    against: int
+
+
 class StepPart(msgspec.Struct, frozen=True):
-    """One step; `planned`, `note` and `cause` are null where nothing is known of them."""
+    """One step; `planned`, `note` and `cause` are null where nothing is known of them, `expected_s` likewise."""
 
     id: str
     stage: str
@@ -44,14 +71,27 @@ class StepPart(msgspec.Struct, frozen=True):
     bake_target: str | None
     verdict: str
     duration_s: float
-    planned: None = None
-    note: None = None
-    cause: None = None
+    planned: str | None
+    expected_s: float | None
+    note: str | None
+    cause: CausePart | None
+    alarm: str | None
 
 
-def report(build: Build) -> bytes:
-    """One JSON document for a finished build, with a line end."""
-    part = BuildPart(
+def report(build: Build, *, only: Collection[str] | None = None) -> bytes:
+    """One JSON document for a finished build, with a line end; `only` are the ids of the steps to tell of."""
+    steps = tuple(_step(step, build) for step in build.steps if only is None or step.id in only)
+    return _document({"schema": BUILD_SCHEMA, "build": _build(build), "steps": steps})
+
+
+def diff_report(old: Build, new: Build) -> bytes:
+    """One JSON document for two builds: the steps of the newer one, each with what made it differ from the older."""
+    steps = tuple(_step(step, new) for step in new.steps)
+    return _document({"schema": DIFF_SCHEMA, "old": _build(old), "new": _build(new), "steps": steps})
+
+
+def _build(build: Build) -> BuildPart:
+    return BuildPart(
         id=build.ref,
         status=build.status.value,
         target=build.target,
@@ -67,9 +107,29 @@ def report(build: Build) -> bytes:
         image=build.image,
         error=build.error or None,
     )
-    steps = tuple(_step(step, build) for step in build.steps)
-    document = {"schema": SCHEMA, "build": msgspec.to_builtins(part, builtin_types=(datetime,)), "steps": steps}
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def plan_report(build: Build, seconds: float | None) -> bytes:
+    """One JSON document for a build that was only planned; `seconds` is how long it should take."""
+    part = {
+        "target": build.target,
+        "builder": build.builder,
+        "platforms": build.platforms,
+        "steps": len(build.steps),
+        "expected_s": _rounded(seconds),
+    }
+    return _document({"schema": PLAN_SCHEMA, "plan": part, "steps": tuple(_step(step, build) for step in build.steps)})
+
+
+def history_report(builds: Sequence[Past], right: int, planned: int) -> bytes:
+    """One JSON document for the remembered builds of a project, newest first, and how often plans were right."""
+    score = {"right": right, "steps": planned}
+    return _document({"schema": HISTORY_SCHEMA, "builds": tuple(builds), "plan": score})
+
+
+def _document(content: dict[str, object]) -> bytes:
+    plain = msgspec.to_builtins(content, builtin_types=(datetime,))
+    return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
 
 
 def _step(step: Step, build: Build) -> StepPart:
@@ -86,4 +146,18 @@ def _step(step: Step, build: Build) -> StepPart:
         bake_target=step.bake_target,
         verdict=step.verdict.value,
         duration_s=round(step.duration_s, 3),
+        planned=step.planned.value if step.planned else None,
+        expected_s=_rounded(step.expected_s),
+        note=step.note.value if step.note else None,
+        cause=_cause(step.cause) if step.cause else None,
+        alarm=step.alarm or None,
     )
+
+
+def _cause(cause: Cause) -> CausePart:
+    files = tuple(FilePart(each.path, each.change.value, each.old, each.new, each.context) for each in cause.files)
+    return CausePart(cause.kind.value, cause.root, cause.detail, files, cause.old, cause.new, cause.against)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,102 @@
+"""Plan, causes, history and differences for a plain terminal, and for a pasted issue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.text import Text
+
+from hitmiss.build.model import Build, Planned, Step, Verdict
+from hitmiss.explain import Line, Role, headline, place, plain_words, reason
+from hitmiss.snapshot import Past
+from hitmiss.symbols import PLANS, plain, seconds
+
+_COLOURS = {
+    Role.STRONG: "bold",
+    Role.DIM: "bright_black",
+    Role.ADDED: "green",
+    Role.REMOVED: "red",
+    Role.CHANGED: "yellow",
+    Role.PATH: "bold",
+    Role.STEP: "",
+    Role.HIT: "cyan",
+    Role.MISS: "yellow",
+    Role.WARNING: "yellow",
+}
+_RAN = frozenset({Verdict.MISS, Verdict.FAILED})
+
+
+def print_plan(build: Build, total: float | None, console: Console) -> None:
+    """What a build would do: stages, steps with shape, word and expected seconds, and a last line that sums it up."""
+    for stage in build.stages:
+        console.print(Text(plain(stage.title), "bold"))
+        for step in stage.steps:
+            console.print(_planned(step), soft_wrap=True, highlight=False)
+    runs = sum(step.planned is Planned.RUN for step in build.steps)
+    depends = sum(step.planned is Planned.DEPENDS for step in build.steps)
+    words = [f"{runs} of {len(build.steps)} steps will run"]
+    words += [f"{depends} more {'depends' if depends == 1 else 'depend'} on what others write"] if depends else []
+    words += [f"about {seconds(total)}"] if total is not None else []
+    console.print(Text(", ".join(words)), highlight=False, soft_wrap=True)
+    for step in build.steps:
+        if step.cause and step.cause.root == step.id:
+            _print_reason(step, build, console)
+
+
+def print_why(build: Build, steps: Sequence[Step], console: Console, *, newcomer: bool) -> None:
+    """Why these steps of a build ran, or did not; `newcomer` adds what that means in plain words."""
+    for step in steps:
+        _print_reason(step, build, console)
+        if newcomer and (words := plain_words(step)):
+            console.print(Text(f"  {words}", "bright_black"), highlight=False, soft_wrap=True)
+    if not steps:
+        console.print(f"Build {build.number}: every step came from the cache.", highlight=False)
+
+
+def print_history(builds: Sequence[Past], right: int, planned: int, console: Console) -> None:
+    """Past builds, newest first, and how often plans were right."""
+    for each in builds:
+        hits = f"{each.hits} of {each.steps} hit"
+        row = f"{each.number:>5}  {_when(each.started)}  {each.status:<9}  {plain(each.target):<12}  {hits:<14}"
+        console.print(Text(f"{row}  {seconds(each.duration_s):>8}  {plain(each.why)}"), highlight=False, soft_wrap=True)
+    if not builds:
+        console.print("No build of this project is remembered yet.", highlight=False)
+    if planned:
+        console.print(f"plan right for {right:,} of {planned:,} steps", highlight=False)
+
+
+def print_diff(old: Build, new: Build, console: Console) -> None:
+    """What differs between two builds, by the steps of the newer one."""
+    console.print(Text(f"build {old.number} → build {new.number}", "bold"), highlight=False)
+    print_why(new, [step for step in new.steps if step.cause and step.cause.root == step.id], console, newcomer=False)
+
+
+def misses(build: Build) -> list[Step]:
+    """The steps that ran, roots first read: in the order of the tree."""
+    return [step for step in build.steps if step.verdict in _RAN]
+
+
+def _print_reason(step: Step, build: Build, console: Console) -> None:
+    console.print(Text.assemble((headline(step), "bold"), ("  " + place(step), "bright_black")), highlight=False)
+    for line in reason(step, build):
+        console.print(Text("  ") + _text(line), highlight=False, soft_wrap=True)
+    console.print()
+
+
+def _text(line: Line) -> Text:
+    return Text.assemble(*((part.text, _COLOURS.get(part.role, "")) for part in line))
+
+
+def _planned(step: Step) -> Text:
+    symbol = PLANS[step.planned] if step.planned else None
+    glyph, word = (symbol.glyph, symbol.word) if symbol else ("·", "")
+    takes = f"  ~{seconds(step.expected_s)}" if step.expected_s and step.planned is not Planned.HIT else ""
+    line = f"{step.place.line:>4}" if step.place else "    "
+    style = "" if step.planned is not Planned.HIT else "bright_black"
+    return Text(f"  {glyph} {line}  {word:<9}  {plain(step.instruction)}{takes}", style)
+
+
+def _when(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
