@@ -4,12 +4,13 @@ from itertools import pairwise
 
 import msgspec
 
-from hitmiss.build.model import Check, Place, Status, Verdict
+from hitmiss.build.model import Check, Place, Planned, Status, Verdict
 from hitmiss.snapshot import Source
-from hitmiss.symbols import SYMBOLS
+from hitmiss.symbols import PLANS, SYMBOLS
 from hitmiss.ui.widgets.dockerfile_view import LineMark
 from hitmiss.ui.widgets.marks import line_marks
 from tests.support.subject import DOCKERFILE, step, tree, webapp
+from tests.ui.telling import noted, planned
 
 SOURCE = Source("Dockerfile", "/Dockerfile", DOCKERFILE)
 
@@ -64,6 +65,30 @@ def test_an_error_of_the_file_wins() -> None:
     assert line_marks(webapp("hhhh hh hhh"), source)[3] == LineMark("✖", "failed", "", "unknown instruction: RNU")
     nowhere = msgspec.structs.replace(SOURCE, error="no such target")
     assert line_marks(webapp("hhhh hh hhh"), nowhere) == line_marks(webapp("hhhh hh hhh"), SOURCE)
+
+
+def test_before_a_build_the_plan_stands_in_the_gutter() -> None:
+    marks = line_marks(planned(), SOURCE)
+    assert {line: (mark.glyph, mark.style_name, mark.note) for line, mark in marks.items()} == {
+        **dict.fromkeys((2, 3, 4, 5, 14, 15), ("○", "hit", "")),
+        **dict.fromkeys((9, 10), ("◇", "miss", "~41 s")),
+        13: ("◌", "dim", "~0.3 s"),
+    }
+
+
+def test_a_wrong_plan_is_marked() -> None:
+    marks = line_marks(noted(), SOURCE)
+    assert [marks[line].note for line in (9, 10, 15)] == ["! 1.5 s", "!", "3.5 s"]
+
+
+def test_of_several_platforms_what_will_run_is_shown() -> None:
+    place = Place("Dockerfile", 3, 3)
+    plans = [Planned.RUN, Planned.DEPENDS, Planned.HIT, None]
+    for loud, quiet in pairwise(plans):
+        for order in ((loud, quiet), (quiet, loud)):
+            steps = [step(f"s{n}", 1, "RUN x", place=place, planned=plan) for n, plan in enumerate(order)]
+            assert loud is not None
+            assert line_marks(webapp(stages=tree(*steps)), SOURCE)[3].glyph == PLANS[loud].glyph
 
 
 def test_steps_without_a_place_are_nowhere() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hitmiss.history import store as module
+from hitmiss.history import database as module
 from hitmiss.history.store import StepName, Store
 
 SHOP, OTHER = Path("/home/me/shop"), Path("/home/me/other")
@@ -121,18 +121,18 @@ def test_another_program_that_mended_it_first(path: Path, monkeypatch: pytest.Mo
     """Both saw the damage; the second must not set the first one's new file aside."""
     path.parent.mkdir()
     path.write_bytes(b"no database at all " * 100)
-    connect = module._connect
+    connect = module.connect
     first: list[Store] = []
 
     def overtaken(name: str, *, thorough: bool = False) -> sqlite3.Connection:
         if thorough and not first:
             first.append(Store.__new__(Store))
-            monkeypatch.setattr(module, "_connect", connect)
+            monkeypatch.setattr(module, "connect", connect)
             first[0] = Store(path)
             first[0].remember_target(SHOP, "first")
         return connect(name, thorough=thorough)
 
-    monkeypatch.setattr(module, "_connect", overtaken)
+    monkeypatch.setattr(module, "connect", overtaken)
     second, notices = opened(path)
     assert second.target(SHOP) == "first"
     assert notices == []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hitmiss.cache.derive import Deriver
 
 DEFAULT_SHELL: Final = ("/bin/sh", "-c")
+_SHM: Final = "/dev/shm"  # noqa: S108 - a mount, no file of ours
 _PIPES: Final = "/dev/pipes/"
 _NO_VARIABLES: Final = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
 """Arguments that BuildKit does not hand to a RUN."""
@@ -41,7 +42,7 @@ def run(to: Deriver, work: Work) -> int:
         mounts.add({name: scope.told(value) for name, value in mount.options.items()}, _state(to, source))
     around = to.run.question.around
     if size := _bytes(around.shm_size):
-        mounts.bind("/dev/shm", NOTHING, {"output": -1, "mountType": _TMPFS, "TmpfsOpt": {"size": size}})
+        mounts.bind(_SHM, NOTHING, {"output": -1, "mountType": _TMPFS, "TmpfsOpt": {"size": size}})
     network = instruction.flag("network").lower() or around.network
     others: Fields = {
         "network": _NETWORKS.get(network, 0),
@@ -60,7 +61,7 @@ def run(to: Deriver, work: Work) -> int:
         "env": [f"{name}={value}" for name, value in values.items()],
         "cgroupParent": around.cgroup_parent,
         "extraHosts": [{"Host": host} for host in _hosts(around.hosts)],
-        "ulimit": [_limit(limit) for limit in around.ulimits],
+        "ulimit": [_limit(limit) for limit in sorted(around.ulimits)],
     }
     return to.out.exec(places, meta, found, work.platform, others)
 
@@ -199,7 +200,7 @@ class _Mounts:
         if target.startswith("/"):
             return target
         if self.scope.workdir is None and not self.scope.folder.startswith("/"):
-            return clean(f"{self.scope.folder}/{target}")
+            return clean(f"{self.scope.folder or '.'}/{target}")
         return clean(f"/{self.scope.workdir or self.scope.folder}/{target}")
 
     def _secret(self, options: Mapping[str, str]) -> None:

@@ -29,7 +29,7 @@ import msgspec
 from hitmiss.build.model import Build, Step, Verdict
 from hitmiss.cache.facts import Key, Known
 from hitmiss.docker import client, endpoint
-from hitmiss.docker.storage import age_of, bytes_of, parse_verbose
+from hitmiss.docker.storage import age_of, bytes_of
 from hitmiss.errors import HitmissError
 
 _ASK_S = 10.0
@@ -282,21 +282,26 @@ def _json(out: bytes) -> Iterator[_Line]:
     return (msgspec.json.decode(line, type=_Line) for line in out.splitlines() if line.strip())
 
 
+_KEYS = ("Created at", "Mutable", "Reclaimable", "Shared", "Size", "Description", "Usage count", "Last used", "Type")
+_FIELD = re.compile(rf"^({'|'.join(_KEYS)}):\s*(.*?)(?=^(?:{'|'.join(_KEYS)}):|\Z)", re.MULTILINE | re.DOTALL)
+
+
 def _verbose(text: str) -> Iterator[_Line]:
-    """The records of `buildx du --verbose`."""
-    created = dict(re.findall(r"^ID:\s+(\S+)$.*?^Created at:\s+(.+?)$", text, re.MULTILINE | re.DOTALL))
-    for each in parse_verbose(text):
+    """The records of `buildx du --verbose`: `Key: value` lines, ` - id` for parents; a description may have lines."""
+    for block in re.split(r"^ID:\s+", text, flags=re.MULTILINE)[1:]:
+        fields = {key: value.strip() for key, value in _FIELD.findall(block)}
+        uses = fields.get("Usage count", "")
         yield _Line(
-            each.id,
-            each.parents,
-            each.type,
-            each.description,
-            each.size,
-            created.get(each.id, ""),
-            each.last_used_at,
-            each.usage_count,
-            each.shared,
-            each.reclaimable,
+            block.split()[0],
+            re.findall(r"^ - (\w+)$", block.partition("Created at:")[0], re.MULTILINE),
+            fields.get("Type", ""),
+            fields.get("Description", ""),
+            fields.get("Size", ""),
+            fields.get("Created at", ""),
+            fields.get("Last used", ""),
+            int(uses) if uses.isdecimal() else 0,
+            fields.get("Shared") == "true",
+            fields.get("Reclaimable") == "true",
         )
 
 

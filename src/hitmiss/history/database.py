@@ -177,7 +177,8 @@ def connect(path: str, *, thorough: bool = False) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
     try:
         with contextlib.suppress(sqlite3.OperationalError):
-            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts for a file that is made only now
+            if db.execute("PRAGMA page_count").fetchone() == (0,):
+                db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts for a file that is made only now
             db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         if thorough and (said := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":

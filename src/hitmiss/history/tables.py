@@ -15,14 +15,15 @@ _FIRST = (
 """The target of each project, and the last run of each step."""
 
 _SECOND = (
-    # The columns stay as they were, so that an older hitmiss that is still open can go on.
+    # The columns stay as they were, so that an older hitmiss that is still open can go on. The table has row ids, for
+    # SQLite 3.40 finds NULL values that are not there in one without, where the key's columns are not the first ones.
     "ALTER TABLE step_run RENAME TO step_run_1",
     """
     CREATE TABLE step_run (
         project TEXT NOT NULL, builder TEXT NOT NULL, platform TEXT NOT NULL, stage TEXT NOT NULL,
         instruction TEXT NOT NULL, duration_s REAL NOT NULL, ended REAL NOT NULL,
         PRIMARY KEY (project, builder, platform, stage, instruction, ended)
-    ) STRICT, WITHOUT ROWID
+    ) STRICT
     """,
     "INSERT INTO step_run SELECT * FROM step_run_1",
     "DROP TABLE step_run_1",

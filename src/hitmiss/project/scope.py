@@ -168,7 +168,7 @@ class Scope:
                 word = self._word(text, instruction)
                 self.workdir = joined(self.workdir, word.text) if word.decided else None
                 path = word.text if word.decided else self.told(text)
-                self.folder = path if path.startswith("/") else clean(f"{self.folder}/{path}")
+                self.folder = path if path.startswith("/") else clean(f"{self.folder or '.'}/{path}")
             case "USER":
                 text = " ".join(instruction.args)
                 word = self._word(text, instruction)

@@ -1,0 +1,235 @@
+"""Each way to write COPY and ADD."""
+
+from __future__ import annotations
+
+from tests.matrix.case import FILES, HITS, INSTRUCTION, REMOTE, STAGE, Case, miss, then
+from tests.matrix.moves import archive, chmod, delete, edit, rename, serve, tag, write
+
+TREE = {"one.txt": "one", "two.txt": "two", "deep/in/three.txt": "three", "deep/four.md": "four", "tool.sh": "echo"}
+
+
+def after(way: str) -> str:
+    """A stage that copies this way, with a step above and one below."""
+    return f"FROM busybox AS app\nRUN : NONCE\n{way}\nRUN ls -lR /to > /out\n"
+
+
+BELOW = ("app RUN ls",)
+
+CASES = (
+    Case(
+        "COPY of several sources",
+        after("COPY one.txt two.txt deep /to/"),
+        (
+            then(write("two.txt", "2"), misses=miss("app COPY", FILES, "modified two.txt", below=BELOW)),
+            then(write("deep/four.md", "4"), misses=miss("app COPY", FILES, "modified deep/four.md", below=BELOW)),
+            then(write("tool.sh", "other")),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY with a wildcard",
+        after("COPY *.txt /to/"),
+        (
+            then(write("new.txt", "new"), misses=miss("app COPY", FILES, "added new.txt", below=BELOW)),
+            then(write("new.md", "new"), write("deep/new.txt", "new")),
+            then(rename("new.txt", "gone.md"), misses=HITS, notes={"app COPY": "went-back"}),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY with a wildcard in a folder's name",
+        after("COPY d*p/in/thr??.txt /to/"),
+        (
+            then(
+                write("deep/in/three.txt", "3"),
+                misses=miss("app COPY", FILES, "modified deep/in/three.txt", below=BELOW),
+            ),
+            then(write("deep/four.md", "4")),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY of everything",
+        after("COPY . /to/"),
+        (
+            then(
+                write("deep/in/three.txt", "3"),
+                misses=miss("app COPY", FILES, "modified deep/in/three.txt", below=BELOW),
+            ),
+            then(
+                edit("FROM busybox", "# a comment\nFROM busybox"),
+                misses=miss("app COPY", FILES, "modified Dockerfile", below=BELOW),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY in JSON form",
+        after('COPY ["one.txt", "deep/in/three.txt", "/to/"]'),
+        (
+            then(write("one.txt", "1"), misses=miss("app COPY", FILES, "modified one.txt", below=BELOW)),
+            then(write("two.txt", "2")),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY --chmod",
+        after("COPY --chmod=755 tool.sh /to/"),
+        (
+            then(
+                edit("--chmod=755", "--chmod=700"),
+                misses=miss("app COPY", INSTRUCTION, below=BELOW, old="--chmod=755", new="--chmod=700"),
+            ),
+            then(write("tool.sh", "other"), misses=miss("app COPY", FILES, "modified tool.sh", below=BELOW)),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY --chown",
+        after("COPY --chown=1:1 tool.sh /to/"),
+        (
+            then(edit("--chown=1:1", "--chown=2:2"), misses=miss("app COPY", INSTRUCTION, below=BELOW)),
+            then(chmod("tool.sh", 0o755), misses=miss("app COPY", FILES, "mode tool.sh", below=BELOW)),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY --exclude",
+        after("COPY --exclude=*.md deep /to/"),
+        (
+            then(write("deep/four.md", "4")),
+            then(
+                write("deep/in/three.txt", "3"),
+                misses=miss("app COPY", FILES, "modified deep/in/three.txt", below=BELOW),
+            ),
+            then(edit("--exclude=*.md", "--exclude=*.zip"), misses=miss("app COPY", INSTRUCTION, below=BELOW)),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY --link",
+        after("COPY --link one.txt /to/"),
+        (
+            then(write("one.txt", "1"), misses=miss("app COPY", FILES, "modified one.txt", below=BELOW)),
+            then(
+                edit("RUN : NONCE", "RUN : NONCE again"),
+                misses=miss("app RUN :", INSTRUCTION, below=BELOW),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY to another place, and of another source",
+        after("COPY one.txt /to/"),
+        (
+            then(
+                edit("one.txt /to/", "one.txt /to/1"),
+                misses=miss("app COPY", INSTRUCTION, below=BELOW, old="/to/", new="/to/1"),
+            ),
+            then(edit("one.txt /to/1", "two.txt /to/1"), misses=miss("app COPY", INSTRUCTION, below=BELOW)),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY of a path made of an argument",
+        after("ARG WHICH=one\nCOPY ${WHICH}.txt /to/"),
+        (
+            then(write("two.txt", "2")),
+            then(
+                write("one.txt", "1"),
+                misses=miss("app COPY", FILES, "modified one.txt", below=BELOW),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY of a heredoc",
+        after("COPY <<EOT /to/text\nfirst line NONCE\nEOT"),
+        (
+            then(edit("first line", "another line"), misses=miss("app COPY", INSTRUCTION, below=BELOW)),
+            then(write("one.txt", "1")),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY --from a stage, by name and by number",
+        """
+        FROM busybox AS make
+        COPY one.txt .
+        RUN mkdir /made && cp one.txt /made/1 && echo two NONCE > /made/2
+        FROM busybox AS app
+        COPY --from=make /made/1 /to/
+        COPY --from=0 /made/2 /to/
+        RUN ls /to
+        """,
+        (
+            then(
+                write("one.txt", "1"),
+                misses=miss("make COPY", FILES, "modified one.txt", below=("make RUN",))
+                + miss(
+                    "app COPY --from=make",
+                    STAGE,
+                    root="make COPY",
+                    below=("app COPY --from=0", "app RUN"),
+                ),
+                open=("app COPY --from=make", "app COPY --from=0", "app RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "COPY --from an image",
+        """
+        FROM busybox AS app
+        RUN mkdir /to && echo NONCE > /to/x
+        COPY --from=from-NONCE:1 /etc/passwd /to/
+        RUN ls /to
+        """,
+        (
+            then(write("one.txt", "1")),
+            then(
+                edit("/etc/passwd", "/etc/group"),
+                misses=miss("app COPY", INSTRUCTION, below=("app RUN ls",)),
+            ),
+            then(tag("other-base:latest", "from-NONCE:1"), misses=HITS),
+        ),
+        TREE,
+        setup=(tag("busybox:latest", "from-NONCE:1"),),
+    ),
+    Case(
+        "ADD of a file and of a folder",
+        after("ADD one.txt deep /to/"),
+        (
+            then(
+                delete("deep/four.md"),
+                misses=miss("app ADD", FILES, "removed deep/four.md", below=BELOW),
+            ),
+            then(write("two.txt", "2")),
+        ),
+        TREE,
+    ),
+    Case(
+        "ADD of a tar",
+        after("ADD pack.tar /to/"),
+        (then(archive("pack.tar", "other"), misses=miss("app ADD", FILES, "modified pack.tar", below=BELOW)),),
+        TREE,
+        setup=(archive("pack.tar", "first"),),
+    ),
+    Case(
+        "ADD of a URL",
+        after("ADD URL/x.txt /to/"),
+        (
+            then(open=("app ADD", *BELOW)),
+            then(serve("/x.txt", "other"), misses=miss("app ADD", REMOTE, below=BELOW), open=("app ADD", *BELOW)),
+        ),
+        TREE,
+        setup=(serve("/x.txt", "first"),),
+    ),
+    Case(
+        "ADD of another URL",
+        after("ADD URL/x.txt /to/x"),
+        (then(edit("URL/x.txt", "URL/y.txt"), misses=miss("app ADD", INSTRUCTION, below=BELOW)),),
+        TREE,
+        setup=(serve("/x.txt", "x"), serve("/y.txt", "y")),
+    ),
+)

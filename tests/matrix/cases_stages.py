@@ -1,0 +1,253 @@
+"""Several stages: what one writes and another reads, targets, branches."""
+
+from __future__ import annotations
+
+from tests.matrix.case import ARGUMENT, FILES, FIRST, INSERTED, INSTRUCTION, STAGE, Case, each, miss, then
+from tests.matrix.moves import dockerfile, edit, options, write
+
+SHOP = """
+    FROM busybox AS base
+    COPY deps.txt .
+    RUN cat deps.txt > /deps
+
+    FROM base AS make
+    COPY src/ src/
+    RUN mkdir /made; cat src/a > /made/x
+
+    FROM base AS test
+    COPY tests/ tests/
+    RUN cat tests/t > /tested
+
+    FROM busybox AS final
+    COPY --from=make /made /made
+    RUN wc /made/x > /size
+"""
+TREE = {"deps.txt": "deps", "src/a": "a", "src/b": "b", "tests/t": "t"}
+READS = ("final COPY", "final RUN")
+BASE = ("base COPY", "base RUN")
+MAKE = ("make COPY", "make RUN")
+
+CHAIN = """
+    FROM busybox AS one
+    COPY src/a .
+    RUN mkdir /o; cat a > /o/a
+    FROM busybox AS two
+    COPY --from=one /o /o
+    RUN mkdir /p; cat /o/a > /p/a
+    FROM busybox AS three
+    COPY --from=two /p /p
+    RUN ls /p
+"""
+
+CASES = (
+    Case(
+        "stage's output differs",
+        SHOP,
+        (
+            then(
+                write("src/a", "1"),
+                misses=miss("make COPY", FILES, "modified src/a", below=("make RUN",))
+                + miss("final COPY", STAGE, root="make COPY", below=("final RUN",)),
+                open=READS,
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage's output is the same",
+        SHOP,
+        (
+            then(
+                write("src/b", "1"),
+                misses=miss("make COPY", FILES, "modified src/b", below=("make RUN",)),
+                notes={"final COPY": "early-cutoff"},
+                open=READS,
+            ),
+            then(),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage's output is the same after an edit of its RUN",
+        SHOP,
+        (
+            then(
+                edit("mkdir /made;", "mkdir -p /made;"),
+                misses=miss("make RUN mkdir -p", INSTRUCTION),
+                notes={"final COPY": "early-cutoff"},
+                open=READS,
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "the base of several stages differs",
+        SHOP,
+        (
+            then(
+                write("deps.txt", "1"),
+                misses=miss("base COPY", FILES, "modified deps.txt", below=("base RUN", *MAKE)),
+                notes={"final COPY": "early-cutoff"},
+                open=READS,
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "a chain of three stages",
+        CHAIN,
+        (
+            then(
+                write("src/a", "1"),
+                misses=miss("one COPY", FILES, "modified src/a", below=("one RUN",))
+                + miss("two COPY", STAGE, root="one COPY", below=("two RUN",))
+                + miss("three COPY", STAGE, root="one COPY", below=("three RUN",)),
+                open=("two COPY", "two RUN", "three COPY", "three RUN"),
+            ),
+            then(
+                edit("mkdir /p;", "mkdir -p /p;"),
+                misses=miss("two RUN mkdir -p", INSTRUCTION),
+                notes={"three COPY": "early-cutoff"},
+                open=("three COPY", "three RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "two edits at once, in two stages",
+        """
+        FROM busybox AS left
+        COPY src/a .
+        RUN mkdir /l; cat a > /l/a
+        FROM busybox AS right
+        COPY src/b .
+        RUN mkdir /r; cat b > /r/b
+        FROM busybox AS final
+        COPY --from=left /l /l
+        COPY --from=right /r /r
+        """,
+        (
+            then(
+                write("src/b", "1"),
+                misses=miss("right COPY", FILES, "modified src/b", below=("right RUN",))
+                + miss("final COPY --from=right", STAGE, root="right COPY"),
+                open=("final COPY --from=right",),
+            ),
+            then(
+                write("src/a", "2"),
+                write("src/b", "2"),
+                misses=miss("left COPY", FILES, "modified src/a", below=("left RUN",))
+                + miss("right COPY", FILES, "modified src/b", below=("right RUN",))
+                + miss("final COPY --from=left", STAGE, root="left COPY", below=("final COPY --from=right",)),
+                open=("final COPY --from=left", "final COPY --from=right"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "file that only a stage outside the target reads",
+        SHOP,
+        (then(write("tests/t", "1")),),
+        TREE,
+    ),
+    Case(
+        "target switched there and back",
+        SHOP,
+        (
+            then(options("--target", "test"), misses=each(FIRST, "test COPY", "test RUN")),
+            then(options()),
+            then(options("--target", "test")),
+        ),
+        TREE,
+    ),
+    Case(
+        "edit after a switch of the target",
+        SHOP,
+        (
+            then(options("--target", "test"), misses=each(FIRST, "test COPY", "test RUN")),
+            then(write("tests/t", "1"), misses=miss("test COPY", FILES, "modified tests/t", below=("test RUN",))),
+            then(
+                options(),
+                write("src/a", "1"),
+                misses=miss("make COPY", FILES, "modified src/a", below=("make RUN",))
+                + miss("final COPY", STAGE, root="make COPY", below=("final RUN",)),
+                open=READS,
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "branch switched there and back",
+        SHOP,
+        (
+            then(
+                dockerfile(SHOP.replace("wc /made/x", "md5sum /made/x")),
+                write("src/a", "branch"),
+                write("src/new", "branch"),
+                misses=miss("make COPY", FILES, "modified src/a", "added src/new", below=("make RUN",))
+                + miss("final COPY", STAGE, root="make COPY", below=("final RUN",)),
+                open=READS,
+            ),
+            then(
+                dockerfile(SHOP),
+                write("src/a", "a"),
+                lambda run: (run.project / "src/new").unlink(),
+                notes={"make COPY": "went-back", "make RUN": "went-back", "final COPY": "went-back"},
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage added and read",
+        CHAIN,
+        (
+            then(
+                edit(
+                    "FROM busybox AS three",
+                    "FROM busybox AS extra\nRUN mkdir /e; echo NONCE > /e/x\nFROM busybox AS three",
+                ),
+                edit("RUN ls /p", "COPY --from=extra /e /e\nRUN ls /p"),
+                misses=each(FIRST, "extra RUN") + miss("three COPY --from=extra", INSERTED, below=("three RUN",)),
+                open=("three COPY --from=extra", "three RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "argument of one stage alone",
+        """
+        FROM busybox AS one
+        ARG LEVEL=1
+        RUN mkdir /o; echo $LEVEL NONCE > /o/a
+        FROM busybox AS two
+        COPY --from=one /o /o
+        """,
+        (
+            then(
+                options("--build-arg", "LEVEL=2"),
+                misses=miss("one RUN", ARGUMENT) + miss("two COPY", STAGE, root="one RUN"),
+                open=("two COPY",),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stages without names",
+        """
+        FROM busybox
+        COPY src/a .
+        RUN mkdir /o; cat a > /o/a
+        FROM busybox
+        COPY --from=0 /o /o
+        """,
+        (
+            then(
+                write("src/a", "1"),
+                misses=miss("stage-0 COPY", FILES, "modified src/a", below=("stage-0 RUN",))
+                + miss("stage-1 COPY", STAGE, root="stage-0 COPY"),
+                open=("stage-1 COPY",),
+            ),
+        ),
+        TREE,
+    ),
+)
