@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: run test check lint bench screenshots stop clean
+.PHONY: run test check lint bench matrix generated screenshots stop clean
 
 # With the engine that is there; else, on Debian as root, with a private one; else hitmiss itself says what to do.
 run: $(STAMP)
@@ -31,6 +31,15 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m tests.support.install
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# How often verdicts, causes and plans are right: hand-written cases, and generated ones (`ARGS="--steps 500"`).
+matrix: $(STAMP)
+	$(BIN)/python -m tests.support.install
+	$(BIN)/python -m tests.matrix.figures $(ARGS)
+
+generated: $(STAMP)
+	$(BIN)/python -m tests.support.install
+	$(BIN)/python -m tests.generated $(ARGS)
 
 screenshots: $(STAMP)
 	$(BIN)/python -m tests.support.install --screenshots

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,7 +32,7 @@ from hitmiss.errors import HitmissError
 from hitmiss.history.store import Store
 from hitmiss.past import past_of
 from hitmiss.project import difference
-from hitmiss.project.definition import Definition
+from hitmiss.project.definition import Definition, announce
 from hitmiss.project.manifest import Manifest
 from hitmiss.project.watch import Change, Kind
 from hitmiss.runner import Runner
@@ -85,14 +85,16 @@ def ref(step: StepFacts | Step | Expected) -> StepRef:
 
 async def ask(definition: Definition, builder: str) -> Engine:
     """What the engine knows that a plan needs; nothing where it does not answer."""
+    # The records first: they must be those from before the build that may begin just now.
+    records = asyncio.create_task(cache_records.records(builder))
     images: Mapping[str, Image] = {}
-    records: tuple[cache_records.CacheRecord, ...] | None = None
     if definition.question:
         with contextlib.suppress(HitmissError, OSError):
             images = await provenance.images(image_names(definition.question), builder)
-    with contextlib.suppress(HitmissError, OSError):
-        records = await cache_records.records(builder)
-    return Engine(images, records)
+    try:
+        return Engine(images, await records)
+    except (HitmissError, OSError):
+        return Engine(images, None)
 
 
 async def foresee(forecaster: Forecaster, runner: Runner, definition: Definition, options: BuildOptions) -> Plan | None:
@@ -108,7 +110,7 @@ async def explained(forecaster: Forecaster, plan: Plan, build: Build) -> Build:
     if not any(step.verdict in _LOOKED_AT for step in build.steps):
         return build
     records: Mapping[str, str] = {}
-    if plan.engine.records is not None and any(step.verdict is Verdict.MISS for step in build.steps):
+    if plan.engine.records is not None:
         with contextlib.suppress(HitmissError, OSError):
             before = {each.id for each in plan.engine.records}
             records = cache_records.tie(before, await cache_records.records(forecaster.builder), build)
@@ -124,15 +126,15 @@ class Forecaster:
         project: Path,
         builder: str,
         hidden: Iterable[str] = (),
-        secrets: Mapping[str, Sequence[str]] | None = None,
+        secrets: Callable[[], Mapping[str, Sequence[str]]] = dict,
     ) -> None:
-        """`hidden` are values that nobody may see, `secrets` the lines of the secrets given to builds, by their ids."""
+        """`hidden` are values that nobody may see, `secrets` gives the lines of a build's secrets by their ids."""
         self._store = store
         self._project = project
         self.builder = builder
         self._salt = store.salt()
         self._hider = Hider(hidden, self._salt)
-        self._secrets = {name: self._hider.digest("\n".join(lines)) for name, lines in (secrets or {}).items()}
+        self._secrets = secrets
         self._lock = threading.Lock()
         self._manifests: dict[str, tuple[tuple[object, ...], Manifest]] = {}
         self._changed: dict[str, set[str]] = {}
@@ -174,6 +176,10 @@ class Forecaster:
             return True
         finally:
             self._lock.release()
+
+    def number(self) -> int:
+        """The number of the latest remembered build of the project."""
+        return self._store.latest(self._project)
 
     def history(self) -> tuple[Past, ...]:
         """The remembered builds of this project on this builder, newest first; empty until the first plan was made."""
@@ -222,8 +228,8 @@ class Forecaster:
                 )
                 for step in facts.steps
             )
-            self._remember(msgspec.structs.replace(facts, steps=steps), records)
-            return _told(build, {ref(step): step for step in steps})
+            number = self._remember(plan, msgspec.structs.replace(facts, steps=steps), records)
+            return _told(build, {ref(step): step for step in steps}, number)
 
     def compared(self, before: BuildFacts, after: BuildFacts) -> Build:
         """`after`, every step that differs from `before` with what made it so."""
@@ -288,7 +294,7 @@ class Forecaster:
             operations=operations,
             keys=keys,
             contents=contents,
-            secrets=self._secrets,
+            secrets={name: self._hider.digest("\n".join(lines)) for name, lines in self._secrets().items()},
         )
 
     def _planned(
@@ -300,12 +306,13 @@ class Forecaster:
         manifests: Mapping[str, Manifest],
     ) -> Plan:
         past = self._earlier()
+        announced = _announced(definition, options, engine)
         request = planning.Request(options.no_cache, frozenset(each.lower() for each in options.no_cache_filter))
         memory = self._memory(facts.keys, past, engine)
         keys = self._keys(facts.operations, facts.contents)
         plans = planning.planned(facts.operations.steps, planning.fates(keys, memory, request))
         times = self._store.expected(self._project, self.builder)
-        steps = tuple(self._step(each, plans, facts.operations, times) for each in definition.expected)
+        steps = tuple(self._step(each, plans, facts.operations, times) for each in announced)
         trees, fresh = self._freeze(manifests)
         facts = msgspec.structs.replace(facts, steps=steps, trees=trees)
         ran = {step.id for step in steps if step.planned is Planned.RUN}
@@ -337,7 +344,8 @@ class Forecaster:
         known = self._known | self._store.known(self.builder, keys)
         lost: frozenset[Key] = frozenset()
         if engine.records is not None:
-            pruned = self._store.saw_records(self.builder, [each.id for each in engine.records])
+            passing = {each.id for each in engine.records if each.in_use or each.type != "regular"}
+            pruned = self._store.saw_records(self.builder, [each.id for each in engine.records], passing)
             lost = cache_records.lost(known, engine.records, pruned)
         return planning.Memory(known, lost, shapes)
 
@@ -405,6 +413,7 @@ class Forecaster:
             steps=steps,
             target=build.target,
             started=build.started.timestamp() if build.started else time.time(),
+            number=build.number,
             status=build.status,
             duration_s=build.duration_s,
             ref=build.ref,
@@ -413,9 +422,13 @@ class Forecaster:
             plan_steps=planned,
         )
 
-    def _remember(self, facts: BuildFacts, records: Mapping[str, str]) -> None:
+    def _remember(self, plan: Plan, facts: BuildFacts, records: Mapping[str, str]) -> int:
+        """Keep the build; gives its number. A lost result that nobody read is called a hit, and is no less lost."""
+        lost = plan.memory.lost
         confirmed = {
-            facts.keys[step.operation]: step.id for step in facts.steps if step.operation >= 0 and step.confirmed
+            facts.keys[step.operation]: step.id
+            for step in facts.steps
+            if step.operation >= 0 and step.confirmed and (step.ran or facts.keys[step.operation] not in lost)
         }
         kept = self._store.remember(
             facts,
@@ -427,6 +440,25 @@ class Forecaster:
         if kept.status is not Status.CANCELED:
             self._past = [kept, *self._earlier()][:_PAST]
             self._history = (past_of(kept), *self._history)[:_PAST]
+        return kept.number
+
+
+def _announced(definition: Definition, options: BuildOptions, engine: Engine) -> tuple[Expected, ...]:
+    """The steps that BuildKit will show, those of the bases' ONBUILD lines among them."""
+    triggers = {name: image.triggers for name, image in engine.images.items() if image.triggers}
+    question = definition.question
+    if question is None or not triggers:
+        return definition.expected
+    return announce(
+        question.dockerfile,
+        definition.name,
+        target=question.target,
+        values=question.build_args,
+        platforms=options.platform_list(),
+        named=question.contexts,
+        own=question.build_platform,
+        triggers=triggers,
+    )
 
 
 def _content(manifests: Mapping[str, Manifest], name: str, selected: Selected) -> bytes:
@@ -443,7 +475,7 @@ def _outcome(planned: StepFacts, step: Step | None) -> StepFacts:
     )
 
 
-def _told(build: Build, steps: Mapping[StepRef, StepFacts]) -> Build:
+def _told(build: Build, steps: Mapping[StepRef, StepFacts], number: int) -> Build:
     """The build with what was found out about its steps."""
 
     def told(step: Step) -> Step:
@@ -462,7 +494,7 @@ def _told(build: Build, steps: Mapping[StepRef, StepFacts]) -> Build:
     stages = tuple(
         msgspec.structs.replace(stage, steps=tuple(told(step) for step in stage.steps)) for stage in build.stages
     )
-    return msgspec.structs.replace(build, stages=stages)
+    return msgspec.structs.replace(build, stages=stages, number=number)
 
 
 def _imports(build: Build) -> bool:

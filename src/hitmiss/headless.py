@@ -84,7 +84,7 @@ def _built(
     store = Store(on_notice=lambda text: err.print(f"! {text}", markup=False))
     runner = _runner(options, definition, cwd, store, writer)
     project, builder = project_folder(options, cwd), options.builder or current_builder()
-    forecaster = Forecaster(store, project, builder, secret_values(options, cwd), secrets(options, cwd))
+    forecaster = Forecaster(store, project, builder, secret_values(options, cwd), lambda: secrets(options, cwd))
     shown = contextlib.nullcontext() if quiet else _progress(runner, out, err)
     with contextlib.closing(store), shown:
         build = asyncio.run(_build(runner, options, definition, forecaster))

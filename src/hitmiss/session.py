@@ -25,11 +25,12 @@ from hitmiss.docker import builders, client, storage
 from hitmiss.docker import targets as docker_targets
 from hitmiss.docker.current import current_builder
 from hitmiss.errors import EngineError, HitmissError, UsageError
-from hitmiss.forecast import Forecaster, Plan, ask, explained, foresee
+from hitmiss.forecast import Plan
+from hitmiss.foresight import Foresight
 from hitmiss.history.store import Store
 from hitmiss.project import context, watch
 from hitmiss.project.definition import Definition, load
-from hitmiss.runner import Runner, header_of, nothing, project_folder, ran, secret_values, secrets
+from hitmiss.runner import Runner, header_of, nothing, project_folder, ran
 from hitmiss.schedule import Action, OnChange, Schedule
 from hitmiss.settings import BuildOptions, Settings, looks_secret
 from hitmiss.snapshot import Past, Snapshot, Source, StepFiles, Watch
@@ -78,14 +79,7 @@ class Session:
         self._engine_problem = ""
         self._cache_bytes: int | None = None
         self._stop = asyncio.Event()
-        self._plan: Plan | None = None
-        self._forecaster = Forecaster(
-            self._store,
-            self._project,
-            self._builder.name,
-            secret_values(options, self._cwd),
-            secrets(options, self._cwd),
-        )
+        self._foresight = Foresight(self._store, self._project, self._builder.name, options, self._cwd, self._notice)
 
     # What is shown
 
@@ -113,9 +107,9 @@ class Session:
                 error_line=self._definition.error_line,
             ),
             cache_bytes=self._cache_bytes,
-            plan_s=self._plan.seconds if self._plan else None,
-            plan_right=self._forecaster.score[0],
-            plan_steps=self._forecaster.score[1],
+            plan_s=self._foresight.seconds,
+            plan_right=self._foresight.score[0],
+            plan_steps=self._foresight.score[1],
         )
 
     def require_target(self) -> None:
@@ -130,11 +124,11 @@ class Session:
 
     def files(self, step_id: str) -> StepFiles | None:
         """What a step of the build that is shown reads of the contexts; None where that is not known."""
-        return self._forecaster.files(self._plan, self.snapshot().build, step_id) if self._plan else None
+        return self._foresight.files(self.snapshot().build, step_id)
 
     def history(self) -> tuple[Past, ...]:
         """The remembered builds of this project, newest first."""
-        return self._forecaster.history()
+        return self._foresight.history()
 
     def command(self) -> str:
         """The `docker build` command that does the same; values that look secret are left to the environment."""
@@ -152,6 +146,7 @@ class Session:
         self._spawn(self._learn_builder())
         self._spawn(self._count_files())
         self._spawn(self._check_client())
+        self._spawn(self._foresight.recall(self._definition, self._options.builder))
         self.rebuild()
         await self._watching()
         await self._stop.wait()
@@ -242,7 +237,7 @@ class Session:
     def _start(self) -> None:
         if self._stop.is_set():
             return
-        self._number += 1
+        self._number = max(self._number, self._foresight.forecaster.number()) + 1
         self._message = ""
         options, self._once = self._once or self._options, None
         builder = self._builder.name
@@ -262,7 +257,7 @@ class Session:
         self._building = asyncio.create_task(self._build(self._runner, self._definition, options))
 
     async def _build(self, runner: Runner, definition: Definition, options: BuildOptions) -> None:
-        foreseen = asyncio.create_task(self._foresee(runner, definition, options))
+        foreseen = asyncio.create_task(self._foresight.begin(runner, definition, options))
         build = await runner.run()
         self._last, self._last_logs, self._runner = build, runner, None
         if build.status is not Status.CANCELED:
@@ -280,39 +275,19 @@ class Session:
         if plan := await foreseen:
             self._spawn(self._explain(plan, build))
 
-    async def _foresee(self, runner: Runner, definition: Definition, options: BuildOptions) -> Plan | None:
-        """Plan the build that begins; the build does not wait for it, nor end because of it."""
-        try:
-            plan = await foresee(self._forecaster, runner, definition, options)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the plan, the build goes on
-            self._notice("plan", f"What this build will do could not be foretold: {error}")
-            return None
-        self._notice("plan", "")
-        if plan:
-            self._plan = plan
-        return plan
-
     async def _explain(self, plan: Plan, build: Build) -> None:
-        """Say why the steps of a finished build ran, and remember it."""
-        try:
-            told = await explained(self._forecaster, plan, build)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._notice("plan", f"Why the steps ran could not be found out: {error}")
-            return
+        """Say why the steps of a finished build ran."""
+        told = await self._foresight.explain(plan, build)
         if self._last is build:
             self._last = told
             self.on_change()
 
     async def _foretell(self) -> None:
         """Show what the next build would do, while nothing starts by itself: hollow glyphs on the tree that stands."""
-        definition, options = self._definition, self._options
-        with contextlib.suppress(Exception):
-            engine = await ask(definition, self._builder.name)
-            plan = await asyncio.to_thread(self._forecaster.plan, definition, options, engine)
-            if plan and self._runner is None:
-                self._plan = plan
-                self._last = msgspec.structs.replace(plan.build, number=self._number)
-                self.on_change()
+        told = await self._foresight.ahead(self._definition, self._options)
+        if told and self._runner is None:
+            self._last = msgspec.structs.replace(told, number=self._number)
+            self.on_change()
 
     def _progressed(self) -> None:
         self.on_change()
@@ -343,9 +318,9 @@ class Session:
 
     def _changed(self, changes: frozenset[watch.Change]) -> None:
         if not changes:  # the watch has begun
-            self._forecaster.follow()
+            self._foresight.forecaster.follow()
             return
-        self._forecaster.saved(changes)
+        self._foresight.forecaster.saved(changes)
         kinds = {change.kind for change in changes}
         if watch.Kind.GONE in kinds:
             self._watch = Watch.GONE
@@ -360,7 +335,7 @@ class Session:
             return
         reach = self._definition.reach
         if defined or any(reach.reads(each.context, each.path, folder=each.folder) for each in changes):
-            if not defined and self._forecaster.same_as_before(changes):
+            if not defined and self._foresight.forecaster.same_as_before(changes):
                 self._say(f"{_printable(min(each.path for each in changes))}: saved as it was")
                 return
             self._do(self._schedule.saved(time.monotonic()))

@@ -44,6 +44,8 @@ class Figures:
     unknown: int = 0
     doubtful: int = 0
     """Causes that git or the Dockerfile contradicts."""
+    broken: int = 0
+    """Builds of which hitmiss gave no report."""
     lines: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
@@ -65,6 +67,8 @@ class Figures:
             found.append(f"the plan is wrong for {share(self.plan_wrong, self.planned)} of the steps")
         if self.unknown:
             found.append(f"{self.unknown} causes are unknown")
+        if self.broken:
+            found.append(f"{self.broken} builds have no report")
         if not self.builds:
             found.append("nothing was built")
         return found
@@ -104,6 +108,7 @@ class Judge:
         figures.commits += 1
         if seen.trouble:
             figures.skipped.append(f"{seen.commit[:10]} {seen.trouble}")
+            figures.broken += seen.broken
             return [f"skipped: {figures.skipped[-1]}"]
         figures.builds += 1
         before = len(figures.lines)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hitmiss as program
 from hitmiss.errors import UsageError
 from tests.matrix.runner import truth
 from tests.real import bases, needs
@@ -48,6 +50,8 @@ class Seen:
     steps: Steps = field(default_factory=list)
     truth: dict[str, str] = field(default_factory=dict)
     trouble: str = ""
+    broken: bool = False
+    """It was not the stand-ins' fault: hitmiss gave no report."""
     seconds: float = 0.0
 
 
@@ -61,6 +65,8 @@ class Series:
         self.home = place / "home"
         self.place = place
         self.home.mkdir(parents=True)
+        # The program as it is now: it may be edited while a series of builds goes on.
+        shutil.copytree(Path(program.__file__).parent, place / "program/hitmiss")
         self.clone = Clone(wanted.path, place)
         self.file = wanted.file or self._found()
         self.commits = self._chosen()
@@ -88,7 +94,11 @@ class Series:
             if commit in self.troubles:
                 yield Seen(commit, subject, trouble=self.troubles[commit])
                 continue
-            self.clone.check_out(commit)
+            try:
+                self.clone.check_out(commit)
+            except CloneError as error:
+                yield Seen(commit, subject, trouble=str(error))
+                continue
             path = self.clone.tree / self.file
             path.write_text(self.texts[commit], encoding="utf-8", errors="surrogateescape")
             yield self._built(commit, subject)
@@ -98,7 +108,7 @@ class Series:
         names = [path for path in self.clone.paths("HEAD") if path.rpartition("/")[2].lower() == "dockerfile"]
         if not names:
             raise CloneError(f"{self.wanted.path}: there is no Dockerfile; name one with file=")
-        return min(names, key=lambda path: (path.count("/"), path))
+        return min(names, key=lambda path: (path.startswith("."), path.count("/"), path))
 
     def _chosen(self) -> list[str]:
         paths: list[str] = []
@@ -141,16 +151,35 @@ class Series:
         done = self._hitmiss("build", "--json", *words)
         steps, build, trouble = _report(done)
         if steps is None or done.returncode:
-            said = trouble or build.get("error") or done.stderr.decode(errors="replace").strip()[-300:]
-            return Seen(commit, subject, self.texts[commit], trouble=f"the build ended with {done.returncode}: {said}")
+            said = (
+                trouble + self._crash()
+                if steps is None
+                else build.get("error") or done.stderr.decode(errors="replace").strip()[-300:]
+            )
+            return Seen(
+                commit,
+                subject,
+                self.texts[commit],
+                trouble=f"the build ended with {done.returncode}: {said}",
+                broken=steps is None,
+            )
         return Seen(
             commit, subject, self.texts[commit], plan, plan_trouble, steps, self._record(build["id"], steps),
             seconds=build["duration_s"],
         )  # fmt: skip
 
+    def _crash(self) -> str:
+        """The end of what hitmiss wrote down of an error of its own."""
+        found = max(self.place.glob("hitmiss-crash-*"), key=lambda path: path.stat().st_mtime_ns, default=None)
+        return "\n    ".join(["", *found.read_text(errors="replace").strip().splitlines()[-6:]]) if found else ""
+
     def _hitmiss(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         env = {name: value for name, value in os.environ.items() if not PERSONAL.match(name)}
-        env = {**self.engine.env(env, home=self.home), "TMPDIR": str(self.place)}
+        env = {
+            **self.engine.env(env, home=self.home),
+            "TMPDIR": str(self.place),
+            "PYTHONPATH": str(self.place / "program"),
+        }
         command = [*hitmiss.COMMAND, *words]
         return subprocess.run(
             command,

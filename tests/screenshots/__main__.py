@@ -13,7 +13,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from hitmiss.build.model import Status, Verdict
+from hitmiss.build.model import Planned, Status, Verdict
 from hitmiss.build.recording import Writer
 from hitmiss.docker.client import find_client
 from hitmiss.history.store import Store
@@ -47,6 +47,11 @@ class Stage:
     async def built(self, number: int) -> None:
         """Wait until that build is over."""
         await self.until(lambda snap: snap.build.number >= number and snap.build.status.ended and snap.cache_bytes)
+
+    async def explained(self, number: int) -> None:
+        """Wait until that build is over and its misses have their causes."""
+        await self.built(number)
+        await self.until(lambda snap: all(s.cause for s in snap.build.steps if s.verdict is Verdict.MISS))
 
     def save(self, name: str, old: str, new: str) -> None:
         """Change a file as an editor does."""
@@ -113,6 +118,39 @@ async def main_story(folder: Path) -> None:
         on.take("failure")
 
 
+async def reasons(folder: Path, engine: PrivateEngine) -> None:
+    """What the Why tab says after each thing that people do; and the plan, before a build."""
+    dockerfile = "Dockerfile"
+    async with stage(folder) as on:
+        await on.built(1)
+        on.save("src/greeting.py", "Good morning", "Good evening")
+        await on.explained(2)
+        on.take("why-file")
+        on.save(dockerfile, "ARG VERSION=1.0", "ARG VERSION=1.1")
+        await on.explained(3)
+        on.take("why-argument")
+        on.save("src/greeting.py", "Good evening", "Good morning")
+        on.save(dockerfile, "ARG VERSION=1.1", "ARG VERSION=1.0")
+        await on.explained(4)
+        await on.pilot.press("h")
+        await on.pilot.pause(0.3)
+        on.take("history")
+        await on.pilot.press("a")
+        engine.import_base("python:3.12-slim", pace_ms=PACE_MS, marker="a newer one")
+        await on.pilot.press("r")
+        await on.explained(5)
+        on.take("why-base")
+        engine.empty_cache()
+        await on.pilot.press("r")
+        await on.explained(6)
+        on.take("why-pruned")
+        await on.pilot.press("o", "o")  # nothing is built by itself: the plan stands
+        on.save("requirements.txt", "flask==3.1.2", "flask==3.1.1")
+        await on.until(lambda snap: any(step.planned is Planned.RUN for step in snap.build.steps))
+        await on.pilot.pause(0.3)
+        on.take("plan")
+
+
 async def other_looks(folder: Path) -> None:
     """The same project at 80×24, and in the light theme."""
     async with stage(folder, size=SMALL) as on:
@@ -139,6 +177,13 @@ def main() -> None:
         folder = Path(scratch) / "webapp"
         shutil.copytree(EXAMPLES / "webapp", folder)
         asyncio.run(main_story(folder))
+        shutil.rmtree(folder)
+        shutil.copytree(EXAMPLES / "webapp", folder)
+        lines = folder / "Dockerfile"
+        lines.write_text(lines.read_text().replace("RUN python -m", "ARG VERSION=1.0\nRUN python -m"))
+        greeting = folder / "src" / "greeting.py"
+        greeting.write_text(greeting.read_text().replace("Hello", "Good morning"))
+        asyncio.run(reasons(folder, engine))
         shutil.rmtree(folder)
         shutil.copytree(EXAMPLES / "webapp", folder)
         (folder / "src" / "greeting.py").write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -17,7 +18,7 @@ from hitmiss.project.operations import Question
 from hitmiss.project.outline import steps_of
 
 SALT = b"salt" * 8
-IMAGES = {"busybox": Image("layers-of-busybox", known=True, digest="sha256:" + "b" * 64)}
+IMAGES = {"busybox": Image("sha256:layers-of-busybox", known=True, digest="sha256:" + "b" * 64)}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Imagined:
     plan: dict[str, Planned | None]
     verdicts: dict[str, Verdict]
     causes: dict[str, Cause]
+    explaining_s: float = 0.0
+    """What finding the causes took."""
 
 
 class Cache:
@@ -90,12 +93,14 @@ class Cache:
         def changes(then: BuildFacts, _: str, selected: tuple[Selected, ...]) -> tuple[FileChange, ...]:
             return _changes(self.written[then.number], asked.files, selected)
 
+        began = time.perf_counter()
         found = reasons.causes(reasons.Evidence(facts, ran, self.past, self.known, changes, asked.request))
+        took = time.perf_counter() - began
         self.past.insert(0, facts)
         self.known = self.known | {final[step.operation]: Known(number, 0.0) for step in steps}
         self.lost -= set(final)
         return Imagined(
-            facts, {step.id: step.planned for step in steps}, {step.id: step.verdict for step in steps}, found
+            facts, {step.id: step.planned for step in steps}, {step.id: step.verdict for step in steps}, found, took
         )
 
     def _hits(self, step: StepFacts, asked: Asked) -> bool:

@@ -104,11 +104,11 @@ EDITS = {
     "a step gone": (edited("COPY src/ src/\n", ""), {"build:1": "step-removed"}),
     "a step gone at the top": (edited("WORKDIR /app\n", ""), {"deps:2": "step-removed"}),
     "another base": (
-        edited("BASE=busybox", "BASE=other").but(images={**IMAGES, "other": Image("others", known=True)}),
+        edited("BASE=busybox", "BASE=other").but(images={**IMAGES, "other": Image("sha256:others", known=True)}),
         {"deps:2": "base-image-changed"},
     ),
     "a base that moved": (
-        FIRST.but(images={"busybox": Image("new layers", known=True)}),
+        FIRST.but(images={"busybox": Image("sha256:new layers", known=True)}),
         {"deps:2": "base-image-changed", "final:2": "base-image-changed"},
     ),
 }

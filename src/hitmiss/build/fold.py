@@ -262,6 +262,8 @@ class Fold:
         vertices = row.seen()
         target, platform, stage, index, text = row.key
         own = [vertex for vertex, link in row.vertices if not link]
+        if any(vertex.inputs for vertex in own) and text[:4].upper() == "ADD ":
+            own = [vertex for vertex in own if vertex.inputs]  # the other one fetches what is added, in every build
         if not any(vertex.looked_at for vertex in own):  # a copy that BuildKit skipped because its merge was known
             own = vertices
         since = [vertex.since for vertex in vertices if vertex.since is not None]

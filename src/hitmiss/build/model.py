@@ -241,8 +241,9 @@ class Check(msgspec.Struct, frozen=True):
 class Build(msgspec.Struct, frozen=True):
     """A build at one moment.
 
-    `number` counts the builds of this session from 1; `ref` is the name of the engine's own build record. `text` is
-    what the client said outside the stream (the source excerpt and the error of a failed build, and its warnings).
+    `number` counts the builds of the project on this machine from 1; `ref` is the name of the engine's own build
+    record. `text` is what the client said outside the stream (the source excerpt and the error of a failed build, and
+    its warnings).
     """
 
     number: int = 0

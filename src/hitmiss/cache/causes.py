@@ -79,7 +79,7 @@ class _Explainer:
         number = self.e.known[self.now.keys[step.operation]].number
         operation = self._operation(step)
         reads = [self.now.operations.all[each.operation] for each in operation.inputs]
-        if above and self._asked(above):
+        if above and self._beyond_keys(above):
             return self._parent(step, above, None)
         if any(each.kind is Kind.REMOTE for each in reads):
             return _root(
@@ -87,7 +87,7 @@ class _Explainer:
                 f"What {_address(reads)} gives is not what it gave in build {number}.", against=number,
             )  # fmt: skip
         for source in self._stages_that_ran(step):
-            if self._asked(source):
+            if self._beyond_keys(source):
                 root = self.found[source.id].root
                 return Cause(
                     CauseKind.STAGE_OUTPUT_CHANGED, root, f"It reads other bytes of {source.stage}.", against=number
@@ -101,17 +101,14 @@ class _Explainer:
     def _new(self, step: StepFacts, above: StepFacts | None) -> Cause:
         """No earlier build had this step, as it is or edited."""
         past = self.e.past
-        failed = next(
-            (
-                build.number
-                for build in past
-                for each in build.steps
-                if (each.stage, each.platform, each.text) == (step.stage, step.platform, step.text)
-            ),
-            0,
-        )
-        if failed:
-            return _root(step, CauseKind.FIRST_BUILD, f"It never ran to its end: see build {failed}.", against=failed)
+        tried = [build for build in past if any(_is_same(each, step) for each in build.steps)]
+        if tried:
+            # A step that failed and is tried again is still what it was edited into then.
+            before = matching.match(self.now, step, [build for build in past if build not in tried])
+            if before:
+                return self._compared(step, before)
+            number = tried[0].number
+            return _root(step, CauseKind.FIRST_BUILD, f"It never ran to its end: see build {number}.", against=number)
         if past and step.platform and not any(step.platform == each.platform for b in past for each in b.steps):
             return self._platform(step, above)
         then = matching.nearest(self.now, past, step.stage, step.platform)
@@ -153,7 +150,6 @@ class _Explainer:
         cause = self.found[above.id]
         through = (*cause.through, *((above.id,) if above.id != cause.root else ()))
         also = ""
-        files: tuple[FileChange, ...] = ()
         if found:
             one, two = self._operation(step), found.build.operations.all[found.step.operation]
             own = (
@@ -161,12 +157,11 @@ class _Explainer:
                 or self._environment(step, found, one, two)
                 or self._files(step, found, one, two)
             )
-            if own:
-                also, files = f" By itself it would have run too: {own.detail}", own.files
+            also = f" By itself it would have run too: {own.detail}" if own else ""
         root = next((each for each in self.now.steps if each.id == cause.root), above)
         return Cause(
-            CauseKind.PARENT_MISSED, cause.root, f"{root.instruction} ran.{also}", files=files,
-            against=cause.against, through=through,
+            CauseKind.PARENT_MISSED, cause.root, f"{root.instruction} ran.{also}", against=cause.against,
+            through=through,
         )  # fmt: skip
 
     def _base(self, step: StepFacts, found: Match) -> Cause | None:
@@ -176,6 +171,9 @@ class _Explainer:
         new, old = _image(self.now, mine), _image(found.build, theirs)
         if self.now.operations.all[mine].kind is not Kind.IMAGE and new == old:
             return None
+        here, there = self.now.operations.all[mine].platform, found.build.operations.all[theirs].platform
+        if here != there:
+            return self._built_for(step, there, here, found.build.number)
         return _root(
             step, CauseKind.BASE_IMAGE_CHANGED, "The base image is another one.", old=old, new=new,
             against=found.build.number,
@@ -233,6 +231,11 @@ class _Explainer:
         )
         if changed:
             return _of_variable(step, changed, against)
+        if one.environment == two.environment and one.value("order") != two.value("order"):
+            return _root(
+                step, CauseKind.ENVIRONMENT_CHANGED, "Its variables are set in another order.",
+                old=two.value("order"), new=one.value("order"), against=against,
+            )  # fmt: skip
         for name, shown in (("cwd", "WORKDIR"), ("user", "USER")):
             if one.value(name) != two.value(name):
                 return _root(
@@ -300,10 +303,12 @@ class _Explainer:
     def _platforms(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
         if one.platform == two.platform:
             return None
+        return self._built_for(step, two.platform, one.platform, found.build.number)
+
+    def _built_for(self, step: StepFacts, old: str, new: str, against: int) -> Cause:
         return _root(
-            step, CauseKind.PLATFORM_CHANGED, f"It is built for {one.platform} now.", old=two.platform,
-            new=one.platform, against=found.build.number,
-        )  # fmt: skip
+            step, CauseKind.PLATFORM_CHANGED, f"It is built for {new} now.", old=old, new=new, against=against
+        )
 
     def _deeper(self, step: StepFacts, found: Match) -> Cause | None:
         """What it stands on hit, but is not what it stood on then: the difference of the first such step."""
@@ -332,10 +337,10 @@ class _Explainer:
     def _operation(self, step: StepFacts) -> Operation:
         return self.now.operations.all[step.operation]
 
-    def _asked(self, step: StepFacts) -> bool:
-        """Whether a chain began because somebody asked for it."""
+    def _beyond_keys(self, step: StepFacts) -> bool:
+        """Whether a chain began with what no key can tell: somebody asked for it, or a URL gave something else."""
         root = self.found.get(self.found[step.id].root)
-        return root is not None and root.kind is CauseKind.NO_CACHE
+        return root is not None and root.kind in (CauseKind.NO_CACHE, CauseKind.REMOTE_CHANGED)
 
     def _missed_above(self, step: StepFacts) -> StepFacts | None:
         """The nearest step that it is put on, where that ran; a hit in between ends the chain."""
@@ -345,7 +350,7 @@ class _Explainer:
             other = self.step_at.get(at)
             if other is None:
                 waiting += [each.operation for each in self.now.operations.all[at].inputs if not each.selected]
-            elif other.id in self.found and (self._asked(other) or self.now.keys[at] not in self.e.known):
+            elif other.id in self.found and (self._beyond_keys(other) or self.now.keys[at] not in self.e.known):
                 return other
         return None
 
@@ -375,6 +380,10 @@ class _Explainer:
             step_id: msgspec.structs.replace(cause, below=below[step_id]) if step_id in below else cause
             for step_id, cause in self.found.items()
         }
+
+
+def _is_same(one: StepFacts, other: StepFacts) -> bool:
+    return (one.stage, one.platform, one.text) == (other.stage, other.platform, other.text)
 
 
 def _root(

@@ -93,14 +93,17 @@ class Keys:
             elif self.operations.all[each.operation].kind is Kind.LOCAL:
                 own.append(("content", self.contents[place][number]))
             else:
-                own.append(("stage", b"" if open_ else keys[each.operation], each.selected))
+                unsaid = open_ and stage_input(self.operations, place, number)
+                own.append(("stage", b"" if unsaid else keys[each.operation], each.selected))
         return blake2b(_encoder.encode(own), digest_size=16, key=self._salt).digest()
 
 
 def stage_input(operations: Operations, place: int, number: int) -> bool:
-    """Whether that input counts by bytes that a stage or an image holds."""
+    """Whether that input counts by bytes that a stage or an image holds; the text of a heredoc is known."""
     each = operations.all[place].inputs[number]
-    return bool(each.selected) and operations.all[each.operation].kind is not Kind.LOCAL
+    source = operations.all[each.operation]
+    written_here = source.kind is Kind.FILE and not source.inputs
+    return bool(each.selected) and source.kind is not Kind.LOCAL and not written_here
 
 
 def shapes_of(past: Iterable[BuildFacts], *, salt: bytes) -> dict[Key, tuple[Key, ...]]:

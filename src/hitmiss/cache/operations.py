@@ -88,8 +88,8 @@ class Operations(msgspec.Struct, frozen=True):
 class Image(msgspec.Struct, frozen=True):
     """What is known of a base image: the `identity` of its files, and its configuration.
 
-    `identity` is a digest of the chain of its layers, for that is what BuildKit's key is made of; where only the
-    manifest's digest is known, that. `known` is false where the configuration could not be had.
+    `identity` is the digest of its manifest (or configuration); where none is known, that of the chain of its layers.
+    `known` is false where the configuration could not be had.
     """
 
     identity: str

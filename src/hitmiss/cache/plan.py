@@ -104,9 +104,15 @@ class _Planner:
         return fate.sure and fate.options[0] in self.memory.known
 
     def _source(self, place: int) -> Fate:
-        """A context, an image, a URL: there is nothing above it, and it counts as there unless it was lost."""
+        """A context, an image: there is nothing above it. What a URL gives is known only once it was fetched.
+        """
         key = self.keys.canonical(self.keys.of(place, ()))
-        gone = key in self.memory.lost
+        operation = self.keys.operations.all[place]
+        if operation.kind is Kind.REMOTE and not any(name.endswith(".checksum") for name, _ in operation.own):
+            return Fate(Planned.DEPENDS, (key,), False)
+        # An image is asked of the engine anew for each plan: one without a digest is not there yet.
+        identity = operation.value("identity")
+        gone = operation.kind is Kind.IMAGE and not identity.startswith("sha256:") and key not in self.memory.known
         return Fate(Planned.RUN if gone else Planned.HIT, (key,), True)
 
     def _work(self, place: int) -> Fate:

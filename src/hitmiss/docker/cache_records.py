@@ -9,10 +9,10 @@ that it remembers is still there, and it does not find those whose record stands
 was loaded or pulled; an image that the engine built counts by what that was built on), though `du` goes on listing
 them. Their keys stay known. So the next build runs each such step whose result somebody reads: its image, or a step
 that runs. A step whose record stands on nothing (FROM scratch, the copy of a `COPY --link`, though not its merge) still
-hits, and what only that one reads is not looked at again and is called a hit too. The build leaves new records, and
-from then on all hits, until the next prune. A prune that takes nothing, the end of the engine, another build, and
-deleting an image lose nothing. Which steps lose their result this way does not depend on whether the base image's own
-record (no description, no parents) went or stayed.
+hits, and what only that one reads is as a rule not looked at again and is called a hit too (in one project a COPY at
+the top of such a stage ran all the same). The build leaves new records, and from then on all hits, until the next
+prune. A prune that takes nothing, the end of the engine, another build, and deleting an image lose nothing. Which steps
+lose their result this way does not depend on whether the base image's own record (no description, no parents) stayed.
 
 `WORKDIR` never obeys `--no-cache` and `--no-cache-filter` by itself: it runs when what it stands on ran without a
 cache, and hits when there are only a FROM and other WORKDIRs above it in its stage.
@@ -99,7 +99,7 @@ def tie(before: Set[str], after: Iterable[CacheRecord], build: Build) -> dict[st
 
 
 def lost(known: Mapping[Key, Known], records: Iterable[CacheRecord], pruned: float = 0.0) -> frozenset[Key]:
-    """The keys among `known` whose result is gone, by the rule above; those whose record is not known count as there.
+    """The keys among `known` whose result is gone, by the rule above; without a known record it goes with any prune.
 
     That there was a prune shows in a record that is gone, in a Dockerfile's record that is younger than the build which
     must have made one, or by `pruned`: when one was last noticed, in seconds since 1970 (`Store.saw_records`). A lost
@@ -118,8 +118,11 @@ def lost(known: Mapping[Key, Known], records: Iterable[CacheRecord], pruned: flo
     return frozenset(
         key
         for key, each in known.items()
-        if each.record
-        and (each.record not in present or (each.record in on_image and (each.seen <= since or each.seen < oldest)))
+        if (each.record and each.record not in present)
+        or (
+            (not each.record or each.record in on_image)
+            and (each.seen <= since or (each.record and each.seen < oldest))
+        )
     )
 
 

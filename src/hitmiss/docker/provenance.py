@@ -103,13 +103,15 @@ def image_of(inspected: _Inspected) -> Image:
     layers = (inspected.root.layers if inspected.root else None) or []
     pairs = (each.partition("=") for each in config.env or ())
     digests = [each.rpartition("@")[2] for each in inspected.repo_digests or ()]
+    digest = (inspected.descriptor.digest if inspected.descriptor else "") or next(iter(digests), inspected.id)
     return Image(
-        identity="sha256:" + hashlib.sha256("\n".join(layers).encode()).hexdigest(),
+        # Another image of the same layers makes every step on it miss (seen on the engine, `tests/matrix`).
+        identity=digest or "sha256:" + hashlib.sha256("\n".join(layers).encode()).hexdigest(),
         known=True,
         env=tuple((name, value) for name, _, value in pairs),
         workdir=config.working_dir or "",
         user=config.user or "",
         shell=tuple(config.shell or ()),
         triggers=tuple(config.on_build or ()),
-        digest=(inspected.descriptor.digest if inspected.descriptor else "") or next(iter(digests), inspected.id),
+        digest=digest,
     )

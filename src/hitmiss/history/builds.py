@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from secrets import token_bytes
 from typing import cast
@@ -57,7 +57,7 @@ class Builds(Database):
         *,
         confirmed: Iterable[Key] | None = None,
     ) -> BuildFacts:
-        """Keep a build under the next number of its project, and give it back with that number.
+        """Keep a build under the next number of its project (its own where that is higher), and give it back with it.
 
         `confirmed` are the keys whose result the engine surely has, by default those of the steps that ran or hit;
         `records` names the engine's record of some. A build that could not be kept comes back as it was.
@@ -67,7 +67,7 @@ class Builds(Database):
         project, builder = plain(facts.project), plain(facts.builder)
 
         def keep(db: sqlite3.Connection) -> BuildFacts:
-            db.execute(_COUNT, (project, facts.plan_right, facts.plan_steps))
+            db.execute(_COUNT, (project, max(1, facts.number), facts.plan_right, facts.plan_steps, facts.number))
             (number,) = db.execute("SELECT number FROM tally WHERE project = ?", (project,)).fetchone()
             kept = msgspec.structs.replace(facts, number=number)
             db.execute(_INSERT, _columns(kept))
@@ -100,6 +100,11 @@ class Builds(Database):
         rows = self._all(query, (plain(project), limit))
         return [msgspec.convert(dict(zip(Summary.__struct_fields__, row, strict=True)), Summary) for row in rows]
 
+    def latest(self, project: Path | str) -> int:
+        """The number of the project's latest build, 0 when there was none."""
+        row = self._one("SELECT number FROM tally WHERE project = ?", (plain(project),))
+        return cast(int, row[0]) if row else 0
+
     def plan_score(self, project: Path | str) -> tuple[int, int]:
         """How many steps of all builds of a project came out as planned, and how many had a plan."""
         row = self._one("SELECT plan_right, plan_steps FROM tally WHERE project = ?", (plain(project),))
@@ -116,18 +121,20 @@ class Builds(Database):
         query = "DELETE FROM known_key WHERE builder = ? AND key = ?"
         self._do((query, (plain(builder), key)) for key in keys)
 
-    def saw_records(self, builder: str, ids: Iterable[str]) -> float:
+    def saw_records(self, builder: str, ids: Iterable[str], passing: Collection[str] = ()) -> float:
         """Told of all cache records that a builder has now: when a prune was last noticed there, 0.0 for never.
 
-        It shows in a record that was there the last time and is gone; seconds since 1970.
+        It shows in a record that was there the last time and is gone; seconds since 1970. `passing` are records that a
+        running build may give up by itself.
         """
         name, now = f"records {plain(builder)}", time.time()
-        present = sorted(ids)
+        there = set(ids)
+        present = sorted(there.difference(passing))
 
         def compare(db: sqlite3.Connection) -> float:
             row = db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
             then = _seen(row[0]) if row else _Seen()
-            pruned = then.pruned if set(then.ids) <= set(present) else now
+            pruned = then.pruned if there.issuperset(then.ids) else now
             if (pruned, present) != (then.pruned, then.ids):
                 value = zlib.compress(msgspec.msgpack.encode(_Seen(pruned, present)), 1)
                 db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
@@ -159,8 +166,9 @@ _NO_END = 2**62
 _SHORT = "number, builder, target, status, started, duration_s, ref, steps, hits, misses, plan_right, plan_steps"
 _INSERT = f"INSERT INTO build (project, {_SHORT}, facts) VALUES ({', '.join('?' * 14)})"  # noqa: S608
 _COUNT = """
-    INSERT INTO tally VALUES (?, 1, ?, ?) ON CONFLICT (project) DO UPDATE SET
-    number = number + 1, plan_right = plan_right + excluded.plan_right, plan_steps = plan_steps + excluded.plan_steps
+    INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT (project) DO UPDATE SET
+    number = max(number + 1, ?),
+    plan_right = plan_right + excluded.plan_right, plan_steps = plan_steps + excluded.plan_steps
 """
 _KNOW = """
     INSERT INTO known_key VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (builder, key) DO UPDATE SET

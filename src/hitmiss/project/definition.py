@@ -14,7 +14,7 @@ from pathlib import Path
 from hitmiss.build.model import Expected, Place
 from hitmiss.errors import UsageError
 from hitmiss.project import context, dockerfile, links, outline, selection
-from hitmiss.project.operations import Question
+from hitmiss.project.operations import Question, Surroundings
 from hitmiss.settings import BuildOptions
 
 STDIN = "-"
@@ -92,8 +92,14 @@ def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], pl
     )
     question = None
     if parsed and not error_text:
-        question = Question(parsed, options.target, values, named, {}, platform or _OWN)
+        question = Question(
+            parsed, options.target, values, named, build_platform=platform or _OWN, around=_around(options)
+        )
     return Definition(contexts, name, text, error_text, line, target, targets, expected, reach, question)
+
+
+def _around(options: BuildOptions) -> Surroundings:
+    return Surroundings(options.network, options.add_hosts, options.ulimits, options.shm_size, options.cgroup_parent)
 
 
 def announce(
@@ -105,15 +111,17 @@ def announce(
     platforms: Sequence[str] = (),
     named: Mapping[str, str] | None = None,
     own: str = "",
+    triggers: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Expected, ...]:
     """The steps that BuildKit will show for a target, stages in the order of their dependencies.
 
     That is the Dockerfile's order: BuildKit lets no stage read one that stands below it.
 
-    `name` is the Dockerfile's, `own` the builder's platform ("" while it is not known). Raises `UsageError` for an
+    `name` is the Dockerfile's, `own` the builder's platform ("" while it is not known), `triggers` the ONBUILD lines of
+    base images by the name in FROM. Raises `UsageError` for an
     unknown target, `DockerfileError` for what BuildKit refuses.
     """
-    outlines = outline.steps_of(parsed, target, values, platforms, named, build_platform=own or _OWN)
+    outlines = outline.steps_of(parsed, target, values, platforms, named, build_platform=own or _OWN, triggers=triggers)
     return tuple(_expected(step, stage, name) for stage in outlines for step in stage.steps)
 
 

@@ -1,24 +1,191 @@
-"""Placeholder while the real one is being written."""
+"""What differs between two frozen manifests, for people: which paths came, went, moved or changed.
+
+Pure: blobs in, changes out. Only folders that differ are looked into.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
 from hitmiss.build.model import Alteration, FileChange
+from hitmiss.project.chosen import Chosen, Selected
+from hitmiss.project.entries import FILE, FOLDER, LINK, Row, unpack_folder
+
+Load = Callable[[bytes], bytes | None]
+"""The blob of a folder by its digest; None where it is not kept any more."""
+
+_WHOLE: Final = (Alteration.ADDED, Alteration.REMOVED, Alteration.RENAMED, Alteration.KIND)
 
 
-def difference(load: Callable[[bytes], bytes | None], old_root: bytes, new_root: bytes) -> tuple[FileChange, ...]:
-    old = msgspec.msgpack.decode(load(old_root) or b"\x80")
-    new = msgspec.msgpack.decode(load(new_root) or b"\x80")
+class _Found(NamedTuple):
+    path: str
+    row: Row
+
+
+def difference(load: Load, old_root: bytes, new_root: bytes) -> tuple[FileChange, ...]:
+    """The changes from one manifest to another, by path.
+
+    An added or removed folder comes with all that is in it and has "folder" as `new` or `old`; so has a renamed one,
+    which comes alone, as `new`. A folder whose blob is not kept counts as empty.
+    """
+    changes: list[FileChange] = []
+    added: list[_Found] = []
+    removed: list[_Found] = []
+    _compare(load, "", old_root, new_root, changes, added, removed)
+    for kind in (FOLDER, FILE):
+        for gone, came in _pairs(load, kind, removed, added):
+            new = FOLDER if kind == FOLDER else "" if gone.row.mode == came.row.mode else _mode(came.row)
+            changes.append(FileChange(came.path, Alteration.RENAMED, gone.path, new))
+    for path, row in removed:
+        changes.append(FileChange(path, Alteration.REMOVED, old=FOLDER * (row.kind == FOLDER), grown=-row.size))
+    for path, row in added:
+        changes.append(FileChange(path, Alteration.ADDED, new=FOLDER * (row.kind == FOLDER), grown=row.size))
+    return tuple(sorted(changes, key=lambda change: change.path))
+
+
+def covered(changes: Iterable[FileChange], selected: Sequence[Selected]) -> tuple[FileChange, ...]:
+    """Those changes that can make a difference to one of `selected`.
+
+    What lies behind a link counts when `selected` has it too: `Manifest.behind`. An added or removed folder is left out
+    where something in it is told.
+    """
+    chosen = [Chosen(each) for each in selected]
+    kept = [change for change in changes if any(_concerns(change, each) for each in chosen)]
+    above = {folder for change in kept if change.change in _WHOLE for folder in _above(change.path)}
     return tuple(
-        FileChange(p, Alteration.ADDED if p not in old else Alteration.REMOVED if p not in new else Alteration.MODIFIED)
-        for p in sorted({*old, *new})
-        if old.get(p) != new.get(p)
+        change
+        for change in kept
+        if not (
+            change.path in above
+            and change.change in (Alteration.ADDED, Alteration.REMOVED)
+            and FOLDER in (change.old, change.new)
+        )
     )
 
 
-def covered(changes: tuple[FileChange, ...], selected: Any) -> tuple[FileChange, ...]:
-    return changes
+def _concerns(change: FileChange, chosen: Chosen) -> bool:
+    path, old, new = change.path, change.old, change.new
+    match change.change:
+        case Alteration.RENAMED:
+            if new == FOLDER:
+                return chosen.reaches(path) or chosen.reaches(old)
+            return chosen.covers(path) or chosen.covers(old)
+        case Alteration.KIND | Alteration.LINK:
+            return chosen.covers(path) or chosen.reaches(path)
+        case Alteration.ADDED | Alteration.REMOVED:
+            return chosen.covers(path, FOLDER in (old, new))
+        case _:
+            return chosen.covers(path, False)
+
+
+def _compare(
+    load: Load, folder: str, old: bytes, new: bytes,
+    changes: list[FileChange], added: list[_Found], removed: list[_Found],
+) -> None:  # fmt: skip
+    if old == new:
+        return
+    before = {row.name: row for row in _rows(load, old)}
+    for now in _rows(load, new):
+        path = _join(folder, now)
+        was = before.pop(now.name, None)
+        if was is None:
+            added += _all(load, path, now)
+        elif was != now:
+            if was.kind != now.kind:
+                changes.append(FileChange(path, Alteration.KIND, was.kind, now.kind, now.size - was.size))
+                removed += list(_all(load, path, was))[1:]
+                added += list(_all(load, path, now))[1:]
+                continue
+            if change := _changed(path, was, now):
+                changes.append(change)
+            if now.kind == FOLDER:
+                _compare(load, path, was.digest, now.digest, changes, added, removed)
+    for was in before.values():
+        removed += _all(load, _join(folder, was), was)
+
+
+def _changed(path: str, was: Row, now: Row) -> FileChange | None:
+    """The change of one entry, apart from what is in a folder."""
+    old, new = (_mode(was), _mode(now)) if was.mode != now.mode else ("", "")
+    if now.kind == LINK and was.link != now.link:
+        return FileChange(path, Alteration.LINK, _shown(was.link), _shown(now.link))
+    if now.kind != FOLDER and (was.digest, was.size, was.link) != (now.digest, now.size, now.link):
+        return FileChange(path, Alteration.MODIFIED, old, new, now.size - was.size)
+    return FileChange(path, Alteration.MODE, old, new) if old else None
+
+
+def _pairs(load: Load, kind: str, removed: list[_Found], added: list[_Found]) -> list[tuple[_Found, _Found]]:
+    """What was renamed, taken out of both lists: equal bytes, the same name first."""
+    gone: dict[bytes, list[_Found]] = {}
+    for each in removed:
+        if each.row.kind == kind and _counts(load, each.row):
+            gone.setdefault(each.row.digest, []).append(each)
+    pairs: list[tuple[_Found, _Found]] = []
+    taken: set[str] = set()
+    left: set[str] = set()
+    for same_name in (True, False):
+        for came in added:
+            if came.row.kind != kind or came.path in taken or _inside(came.path, taken):
+                continue
+            for each in gone.get(came.row.digest, ()):
+                if each.path in left or _inside(each.path, left) or (kind == FOLDER and each.row.mode != came.row.mode):
+                    continue
+                if same_name and each.row.name != came.row.name:
+                    continue
+                pairs.append((each, came))
+                left.add(each.path)
+                taken.add(came.path)
+                break
+    removed[:] = [each for each in removed if each.path not in left and not _inside(each.path, left)]
+    added[:] = [each for each in added if each.path not in taken and not _inside(each.path, taken)]
+    return pairs
+
+
+def _counts(load: Load, row: Row) -> bool:
+    """Whether there is enough in it to say that it is the same one."""
+    return any(_counts(load, each) for each in _rows(load, row.digest)) if row.kind == FOLDER else row.size > 0
+
+
+def _all(load: Load, path: str, row: Row) -> Iterator[_Found]:
+    """An entry and all in it."""
+    yield _Found(path, row)
+    if row.kind == FOLDER:
+        for each in _rows(load, row.digest):
+            yield from _all(load, _join(path, each), each)
+
+
+def _rows(load: Load, digest: bytes) -> tuple[Row, ...]:
+    blob = load(digest)
+    try:
+        return unpack_folder(blob) if blob else ()
+    except msgspec.MsgspecError:
+        return ()
+
+
+def _join(folder: str, row: Row) -> str:
+    name = _shown(row.name)
+    return f"{folder}/{name}" if folder else name
+
+
+def _shown(name: bytes) -> str:
+    """A name as text that can be shown and kept."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _mode(row: Row) -> str:
+    return f"{row.mode:o}"
+
+
+def _above(path: str) -> Iterator[str]:
+    at = path.rfind("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.rfind("/", 0, at)
+
+
+def _inside(path: str, folders: set[str]) -> bool:
+    return bool(folders) and any(folder in folders for folder in _above(path))

@@ -27,9 +27,10 @@ class StepOutline:
     `index` and `of` are BuildKit's own numbers (from 1). `instruction` is the text after the brackets of the stream's
     name as far as the Dockerfile decides it: variables that come from the base image stay as written, and a FROM
     lacks the digest that the stream appends. `text` is the line as written (continuations joined, with the bodies of
-    its heredocs), `start` and `end` its lines from 1, both included. `platform` is what the stream prints before the stage ("" unless several
-    platforms are built). `names` are the names under which the stream may show the step, likeliest first: steps that
-    are the same work come once, under one of their names. `lines` are the lines (start, end) of those other steps.
+    its heredocs), `start` and `end` its lines from 1, both included. `platform` is what the stream prints before the
+    stage ("" unless several platforms are built). `names` are the names under which the stream may show the step,
+    likeliest first: steps that are the same work come once, under one of their names. `lines` are the lines (start,
+    end) of those other steps.
     """
 
     stage: str
