@@ -9,7 +9,6 @@ and may be called in a thread; what asks the engine is a coroutine.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,15 +20,16 @@ from hitmiss.build.model import Build, Expected, FileChange, Foreseen, Planned, 
 from hitmiss.cache import alarms, notes, timing
 from hitmiss.cache import causes as reasons
 from hitmiss.cache import plan as planning
-from hitmiss.cache.derive import derive, image_names
+from hitmiss.cache.derive import derive
 from hitmiss.cache.facts import BuildFacts, Key, Known, StepFacts
 from hitmiss.cache.hidden import Hider
 from hitmiss.cache.keys import Keys, contents_of, shapes_of
-from hitmiss.cache.operations import Image, Operations, Selected, StepRef
+from hitmiss.cache.operations import Operations, Selected, StepRef
 from hitmiss.cache.retold import as_build
-from hitmiss.docker import cache_records, provenance
-from hitmiss.errors import HitmissError
+from hitmiss.docker import cache_records
 from hitmiss.history.store import Store
+from hitmiss.inquiry import Engine, ask, records_of
+from hitmiss.outcome import imports, outcome, ref, told
 from hitmiss.past import past_of
 from hitmiss.project import difference
 from hitmiss.project.definition import Definition, announce
@@ -45,16 +45,6 @@ _PAST = 40
 _LOOKED_AT = frozenset({Verdict.HIT, Verdict.MISS, Verdict.FAILED, Verdict.CANCELED})
 _FEW = 40
 """So many files are read at once to see whether a save changed anything."""
-
-
-class Engine(msgspec.Struct, frozen=True):
-    """What the engine says before a build: base images by their name in FROM, and its cache records.
-
-    `records` is None where it did not answer: nothing is taken for gone then.
-    """
-
-    images: Mapping[str, Image] = {}
-    records: tuple[cache_records.CacheRecord, ...] | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -78,28 +68,11 @@ class Plan(msgspec.Struct, frozen=True):
         return as_build(self.facts)
 
 
-def ref(step: StepFacts | Step | Expected) -> StepRef:
-    """A step by platform, stage and index."""
-    return step.platform or "", step.stage, step.index
-
-
-async def ask(definition: Definition, builder: str) -> Engine:
-    """What the engine knows that a plan needs; nothing where it does not answer."""
-    # The records first: they must be those from before the build that may begin just now.
-    records = asyncio.create_task(cache_records.records(builder))
-    images: Mapping[str, Image] = {}
-    if definition.question:
-        with contextlib.suppress(HitmissError, OSError):
-            images = await provenance.images(image_names(definition.question), builder)
-    try:
-        return Engine(images, await records)
-    except (HitmissError, OSError):
-        return Engine(images, None)
-
-
 async def foresee(forecaster: Forecaster, runner: Runner, definition: Definition, options: BuildOptions) -> Plan | None:
     """Plan a build that begins now, and tell its fold: asked for while the client starts, so that nothing waits."""
-    plan = await asyncio.to_thread(forecaster.plan, definition, options, await ask(definition, forecaster.builder))
+    engine = await ask(definition, forecaster.builder)
+    engine = msgspec.structs.replace(engine, at_rest=not runner.heard)
+    plan = await asyncio.to_thread(forecaster.plan, definition, options, engine)
     if plan:
         runner.foresee(plan.foreseen)
     return plan
@@ -109,11 +82,7 @@ async def explained(forecaster: Forecaster, plan: Plan, build: Build) -> Build:
     """The finished build with what there is to say about it; it is remembered, unless nothing of it was looked at."""
     if not any(step.verdict in _LOOKED_AT for step in build.steps):
         return build
-    records: Mapping[str, str] = {}
-    if plan.engine.records is not None:
-        with contextlib.suppress(HitmissError, OSError):
-            before = {each.id for each in plan.engine.records}
-            records = cache_records.tie(before, await cache_records.records(forecaster.builder), build)
+    records = await records_of(forecaster.builder, plan.engine, build)
     return await asyncio.to_thread(forecaster.explain, plan, build, records)
 
 
@@ -220,7 +189,7 @@ class Forecaster:
             ran = {step.id for step in facts.steps if step.verdict in (Verdict.MISS, Verdict.FAILED)}
             known = self._store.known(self.builder, facts.keys)
             why = reasons.causes(msgspec.structs.replace(plan.evidence, now=facts, ran=ran, known=known))
-            stories = notes.notes(facts, self._earlier(), known, imported=_imports(build))
+            stories = notes.notes(facts, self._earlier(), known, imported=imports(build))
             warned = alarms.alarms(facts, self._earlier(), self._unseen, now=time.time())
             steps = tuple(
                 msgspec.structs.replace(
@@ -229,7 +198,7 @@ class Forecaster:
                 for step in facts.steps
             )
             number = self._remember(plan, msgspec.structs.replace(facts, steps=steps), records)
-            return _told(build, {ref(step): step for step in steps}, number)
+            return told(build, {ref(step): step for step in steps}, number)
 
     def compared(self, before: BuildFacts, after: BuildFacts) -> Build:
         """`after`, every step that differs from `before` with what made it so."""
@@ -344,9 +313,10 @@ class Forecaster:
         known = self._known | self._store.known(self.builder, keys)
         lost: frozenset[Key] = frozenset()
         if engine.records is not None:
-            passing = {each.id for each in engine.records if each.in_use or each.type != "regular"}
+            at_rest = engine.at_rest
+            passing = {each.id for each in engine.records if each.in_use or (each.type != "regular" and not at_rest)}
             pruned = self._store.saw_records(self.builder, [each.id for each in engine.records], passing)
-            lost = cache_records.lost(known, engine.records, pruned)
+            lost = cache_records.lost(known, engine.records, pruned, at_rest=at_rest)
         return planning.Memory(known, lost, shapes)
 
     def _step(
@@ -401,7 +371,7 @@ class Forecaster:
 
     def _happened(self, plan: Plan, build: Build, done: Mapping[StepRef, Step]) -> BuildFacts:
         """The facts of the plan with what came of them."""
-        steps = tuple(_outcome(each, done.get(ref(each))) for each in plan.facts.steps)
+        steps = tuple(outcome(each, done.get(ref(each))) for each in plan.facts.steps)
         hits = {step.operation for step in steps if step.verdict is Verdict.HIT and step.operation >= 0}
         keys, learned = planning.settled(plan.keys, hits, plan.memory)
         if learned:
@@ -464,38 +434,3 @@ def _announced(definition: Definition, options: BuildOptions, engine: Engine) ->
 def _content(manifests: Mapping[str, Manifest], name: str, selected: Selected) -> bytes:
     manifest = manifests.get(name)
     return manifest.content(selected) if manifest else b""
-
-
-def _outcome(planned: StepFacts, step: Step | None) -> StepFacts:
-    """A planned step and what came of it."""
-    if step is None:
-        return planned
-    return msgspec.structs.replace(
-        planned, id=step.id, verdict=step.verdict, duration_s=step.duration_s, of=step.of, instruction=step.instruction
-    )
-
-
-def _told(build: Build, steps: Mapping[StepRef, StepFacts], number: int) -> Build:
-    """The build with what was found out about its steps."""
-
-    def told(step: Step) -> Step:
-        known = steps.get(ref(step))
-        if known is None:
-            return step
-        return msgspec.structs.replace(
-            step,
-            planned=known.planned,
-            expected_s=known.expected_s,
-            cause=known.cause,
-            note=known.note,
-            alarm=known.alarm,
-        )
-
-    stages = tuple(
-        msgspec.structs.replace(stage, steps=tuple(told(step) for step in stage.steps)) for stage in build.stages
-    )
-    return msgspec.structs.replace(build, stages=stages, number=number)
-
-
-def _imports(build: Build) -> bool:
-    return any(work.instruction.startswith("importing cache manifest") and not work.error for work in build.internals)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from hitmiss.build.model import Build
 from hitmiss.docker import past
-from hitmiss.forecast import Forecaster, Plan, ask, explained, foresee
+from hitmiss.forecast import Forecaster, Plan, explained, foresee
 from hitmiss.history.store import Store
+from hitmiss.inquiry import ask
 from hitmiss.project.definition import Definition
 from hitmiss.project.entries import children
 from hitmiss.runner import Runner, secret_values, secrets

@@ -20,6 +20,7 @@ from hitmiss.docker.current import current_builder
 from hitmiss.docker.presence import require_engine
 from hitmiss.errors import BUILT, UsageError
 from hitmiss.history.store import Store
+from hitmiss.inquiry import ask
 from hitmiss.past import past_of
 from hitmiss.project.definition import load
 from hitmiss.report import json_report, why
@@ -51,7 +52,7 @@ async def _plan(options: BuildOptions, cwd: Path, store: Store) -> forecast.Plan
     if definition.error:
         raise UsageError(definition.error)
     forecaster = forecast.Forecaster(store, project_folder(options, cwd), builder, secret_values(options, cwd))
-    made = forecaster.plan(definition, options, await forecast.ask(definition, builder))
+    made = forecaster.plan(definition, options, await ask(definition, builder))
     if made is None:
         raise UsageError(
             f"What a build of {options.context} would do cannot be told.",

@@ -9,8 +9,9 @@ import time
 
 from hitmiss.build.model import Verdict
 from hitmiss.cache.plan import Request
-from hitmiss.forecast import Engine, Forecaster
+from hitmiss.forecast import Forecaster
 from hitmiss.history.store import Store
+from hitmiss.inquiry import Engine
 from hitmiss.project.definition import load
 from hitmiss.project.watch import Change, Kind
 from hitmiss.settings import BuildOptions

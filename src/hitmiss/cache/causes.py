@@ -23,6 +23,10 @@ Changes = Callable[[BuildFacts, str, tuple[Selected, ...]], tuple[FileChange, ..
 """An earlier build, a context, what is read of it → what differs there now."""
 
 
+_RIVALS = 6
+"""So many equally near builds are compared file by file."""
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """What the causes are found from.
 
@@ -67,12 +71,27 @@ class _Explainer:
         above = self._missed_above(step)
         if self.now.keys[step.operation] in self.e.known:
             return self._known_before(step, above)
-        found = matching.match(self.now, step, self.e.past)
+        found = self._nearest(step)
         if above and self.found[above.id].kind is not CauseKind.FIRST_BUILD:
             return self._parent(step, above, found)
         if found is None:
             return self._new(step, above)
         return self._compared(step, found)
+
+    def _nearest(self, step: StepFacts) -> Match | None:
+        """What a step is compared with: of builds that are equally near, the one with the fewest files that differ."""
+        rivals = matching.matches(self.now, step, self.e.past)
+        distinct = {each.build.contents[each.step.operation]: each for each in reversed(rivals)}
+        if len(distinct) < 2:
+            return next(iter(rivals), None)
+        one = self._operation(step)
+
+        def differing(found: Match) -> int:
+            two = found.build.operations.all[found.step.operation]
+            return len(self._differing(step, found, one, two))
+
+        latest = sorted(distinct.values(), key=lambda each: -each.build.number)
+        return min(latest[:_RIVALS], key=differing)
 
     def _known_before(self, step: StepFacts, above: StepFacts | None) -> Cause:
         """Nothing it depends on is new, and yet it ran."""
@@ -251,8 +270,18 @@ class _Explainer:
         )  # fmt: skip
 
     def _files(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
+        mine, theirs = self.now.contents[step.operation], found.build.contents[found.step.operation]
+        if all(new == old for new, old in zip(mine, theirs, strict=False)):
+            return None
+        files = self._differing(step, found, one, two)
+        return _root(
+            step, CauseKind.FILES_CHANGED, f"{_count(files)} changed since build {found.build.number}.", files=files,
+            against=found.build.number,
+        )  # fmt: skip
+
+    def _differing(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> tuple[FileChange, ...]:
+        """The files of the contexts that a step reads and that are not as they were."""
         changes: list[FileChange] = []
-        differ = False
         mine, theirs = self.now.contents[step.operation], found.build.contents[found.step.operation]
         for number, each in enumerate(one.inputs):
             source = self.now.operations.all[each.operation]
@@ -260,16 +289,10 @@ class _Explainer:
                 continue
             if number < len(theirs) and mine[number] == theirs[number]:
                 continue
-            differ = True
             before = two.inputs[number].selected if number < len(two.inputs) else ()
             selected = tuple(dict.fromkeys((*each.selected, *before)))
             changes += self.e.changes(found.build, source.value("name"), selected)
-        if not differ:
-            return None
-        return _root(
-            step, CauseKind.FILES_CHANGED, f"{_count(changes)} changed since build {found.build.number}.",
-            files=tuple(dict.fromkeys(changes)), against=found.build.number,
-        )  # fmt: skip
+        return tuple(dict.fromkeys(changes))
 
     def _stage(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
         for number, each in enumerate(one.inputs):

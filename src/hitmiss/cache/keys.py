@@ -18,6 +18,9 @@ from hitmiss.cache.operations import Kind, Operation, Operations, Selected
 Content = Callable[[str, Selected], bytes]
 """The digest of what a selection covers of a context, by the context's name ("" is the main one)."""
 
+_MODEL = 1
+"""Counts up when keys come to be made otherwise: what was remembered under others then matches nothing."""
+
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -86,7 +89,7 @@ class Keys:
 
     def _make(self, place: int, keys: Sequence[Key] | Mapping[int, Key], *, open_: bool) -> Key:
         operation = self._at(place)
-        own: list[object] = [operation.kind.value, operation.platform, operation.own, open_]
+        own: list[object] = [_MODEL, operation.kind.value, operation.platform, operation.own, open_]
         for number, each in enumerate(operation.inputs):
             if not each.selected:
                 own.append(("key", keys[each.operation]))

@@ -60,7 +60,12 @@ def match(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Match
 
     Nearest is the build in which most of what the step reads was as it is now, the latest of equals.
     """
-    best: Match | None = None
+    return next(iter(matches(now, step, past)), None)
+
+
+def matches(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> list[Match]:
+    """All nearest earlier builds that had this step, the latest first; they may differ in the files that it read."""
+    best: list[Match] = []
     most = -1
     for build in past:
         for other in build.steps:
@@ -70,8 +75,13 @@ def match(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Match
                 continue
             score = _likeness(now, step, build, other)
             if score > most:
-                best, most = Match(build, other), score
-    return best or _edited(now, step, past)
+                best, most = [], score
+            if score == most:
+                best.append(Match(build, other))
+    if best:
+        return best
+    edited = _edited(now, step, past)
+    return [edited] if edited else []
 
 
 def inserted(now: BuildFacts, step: StepFacts, then: BuildFacts) -> bool:

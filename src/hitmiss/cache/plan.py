@@ -74,6 +74,8 @@ class _Planner:
         self.keys = keys
         self.memory = memory
         self.asked = asked
+        self.fresh: set[int] = set()
+        """What runs by request, and what is put on it: BuildKit takes nothing from the cache for that either."""
         self.found: list[Fate] = []
 
     def all(self) -> list[Fate]:
@@ -94,7 +96,7 @@ class _Planner:
         for place in reversed(range(len(self.found))):
             fate = self.found[place]
             needed = read[place] or place in last
-            if fate.planned is Planned.RUN and not needed and place not in self.asked and self._lost(fate):
+            if fate.planned is Planned.RUN and not needed and place not in self.fresh and self._lost(fate):
                 self.found[place] = fate = msgspec.structs.replace(fate, planned=Planned.HIT)
             if fate.planned is not Planned.HIT:
                 for each in self.keys.operations.all[place].inputs:
@@ -128,7 +130,9 @@ class _Planner:
             if reads:
                 shapes[self.keys.shape(place, combination)] = None
         rewritten = reads and self._reads_rerun(place)
-        if place in self.asked and not self._folder_on_what_stays(place):
+        put_on = (each.operation for each in operation.inputs if not each.selected)
+        if (place in self.asked and not self._folder_on_what_stays(place)) or not self.fresh.isdisjoint(put_on):
+            self.fresh.add(place)
             return Fate(Planned.RUN, tuple(options), sure)
         if sure and self.memory.holds(next(iter(options))) and not rewritten:
             return Fate(Planned.HIT, tuple(options), True)

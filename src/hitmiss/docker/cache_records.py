@@ -98,12 +98,14 @@ def tie(before: Set[str], after: Iterable[CacheRecord], build: Build) -> dict[st
     return tied
 
 
-def lost(known: Mapping[Key, Known], records: Iterable[CacheRecord], pruned: float = 0.0) -> frozenset[Key]:
+def lost(
+    known: Mapping[Key, Known], records: Iterable[CacheRecord], pruned: float = 0.0, *, at_rest: bool = True
+) -> frozenset[Key]:
     """The keys among `known` whose result is gone, by the rule above; without a known record it goes with any prune.
 
     That there was a prune shows in a record that is gone, in a Dockerfile's record that is younger than the build which
-    must have made one, or by `pruned`: when one was last noticed, in seconds since 1970 (`Store.saw_records`). A lost
-    result that nobody reads is not made again: see above.
+    must have made one (unless a build runs already, not `at_rest`), or by `pruned`: when one was last noticed, in
+    seconds since 1970 (`Store.saw_records`). A lost result that nobody reads is not made again: see above.
     """
     present = {record.id: record for record in records}
     missing = [each.seen for each in known.values() if each.record and each.record not in present]
@@ -113,7 +115,7 @@ def lost(known: Mapping[Key, Known], records: Iterable[CacheRecord], pruned: flo
         if record.type == _SOURCE and record.description == "local source for dockerfile"
     ]
     since = max([pruned, *missing])
-    oldest = min(definitions, default=float("inf"))
+    oldest = min(definitions, default=float("inf")) if at_rest else 0.0
     on_image = _on_images(present)
     return frozenset(
         key

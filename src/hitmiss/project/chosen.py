@@ -55,22 +55,22 @@ class Chosen:
 
     def __init__(self, selected: Selected) -> None:
         self.path = clean("/" + selected.source).lstrip("/")
-        """What is selected, without a slash in front; a pattern where `tests` is not empty."""
+        """What is selected, without a slash in front; a pattern where `wild`."""
         self.follow = selected.follow
         self.include = _matcher(selected.include)
         self.exclude = _matcher(selected.exclude)
         parts = self.path.split("/") if self.path else []
         first = next((at for at, part in enumerate(parts) if has_wildcards(part)), len(parts))
-        wild = selected.wildcards and first < len(parts)
-        self.prefix = "/".join(parts[:first]) if wild else self.path
+        self.wild = selected.wildcards and first < len(parts)
+        self.prefix = "/".join(parts[:first]) if self.wild else self.path
         """The part before the first wildcard, in which links are followed."""
         self.tests: tuple[Match, ...] = ()
         """One test for each part behind the prefix."""
         self.whole: Match | None = None
         """A test for the whole path, where the parts cannot be told apart."""
-        if wild:
+        if self.wild:
             self.tests, self.whole = _tests(self.path, parts[first:])
-        self.filtered = wild or self.include is not None or self.exclude is not None
+        self.filtered = self.wild or self.include is not None or self.exclude is not None
 
     def covers(self, path: str, is_folder: bool = False) -> bool:
         """Whether the entry at `path` counts: its kind, mode, target and bytes. Of links on the way it knows nothing.
@@ -107,7 +107,7 @@ class Chosen:
 
     def _roots(self, path: str) -> Iterator[str]:
         """The selected paths that are `path` or above it."""
-        if not self.tests and self.whole is None:
+        if not self.wild:
             if not self.prefix or path == self.prefix or path.startswith(self.prefix + "/"):
                 yield self.prefix
             return

@@ -83,7 +83,7 @@ class Contents:
 
     def found(self, chosen: Chosen) -> bool:
         """Whether all of it is there: BuildKit fails on a path that is not, and on a link to nowhere."""
-        if not chosen.tests and chosen.whole is None and self._resolved(chosen.path, chosen.follow) is None:
+        if self._resolved(chosen.prefix, chosen.wild or (chosen.follow and not chosen.filtered)) is None:
             return False
         return not chosen.filtered or not any(
             followed and path and self._entries[path].kind == LINK and self._resolved(path, True) is None
@@ -107,7 +107,7 @@ class Contents:
         if not chosen.filtered:
             target = self._resolved(chosen.path, chosen.follow)
             return (Source(f"/{target}"),) if target is not None and target != chosen.path else ()
-        start = self._resolved(chosen.prefix, chosen.prefix != chosen.path)
+        start = self._resolved(chosen.prefix, chosen.wild)
         if start is not None and start != chosen.prefix:
             rest = chosen.path[len(chosen.prefix) :]
             shown = "".join(f"\\{char}" if char in "*?[\\" else char for char in start) if selected.wildcards else start
@@ -197,11 +197,10 @@ class Contents:
     def _walk(self, chosen: Chosen) -> list[_Item]:
         """What is selected, in BuildKit's order."""
         found: list[_Item] = []
-        wild = bool(chosen.tests) or chosen.whole is not None
-        start = self._resolved(chosen.prefix, wild)
+        start = self._resolved(chosen.prefix, chosen.wild)
         if start is None:
             return found
-        if not wild:
+        if not chosen.wild:
             self._visit(chosen, found, chosen.prefix, start, "", None, ())
             return found
         for shown, path in self._matches(chosen, start):

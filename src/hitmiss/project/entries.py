@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
 
@@ -82,19 +82,16 @@ def unpack_folder(blob: bytes) -> Rows:
 
 
 def children(blob: bytes) -> list[bytes]:
-    """The digests of the folders in a folder; none for what cannot be read."""
-    try:
-        return [row.digest for row in unpack_folder(blob) if row.kind == FOLDER]
-    except msgspec.MsgspecError:
-        return []
+    """The digests of the folders in a folder; raises `msgspec.MsgspecError` for anything else than such a blob."""
+    return [row.digest for row in unpack_folder(blob) if row.kind == FOLDER]
 
 
-def read_entry(place: str, stamp: Stamp, digest: Callable[[str], bytes] | None = None) -> Entry:
-    """What is at `place`, which has that stamp; raises `OSError` when it is gone. `digest` hashes a file's bytes."""
+def read_entry(place: str, stamp: Stamp) -> Entry:
+    """What is at `place`, which has that stamp; raises `OSError` when it is gone."""
     mode = stamp[0]
     bits = stat.S_IMODE(mode)
     if stat.S_ISREG(mode):
-        return Entry(FILE, bits, stamp[1], "", (digest or hash_file)(place))
+        return Entry(FILE, bits, stamp[1], "", hash_file(place))
     if stat.S_ISDIR(mode):
         return Entry(FOLDER, bits)
     if stat.S_ISLNK(mode):

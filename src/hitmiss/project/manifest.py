@@ -85,15 +85,15 @@ class Manifest:
                 changed.update(each for each in before if before[each] != self.entries.get(each))
                 changed.update(self.entries.keys() - before.keys())
                 continue
-            near = {path}
+            told = set()
             for what, each, _ in self.tree.refresh(path):
-                near.add(each)
+                told.add(each)
                 if self._gone(each) if what == DELETED else self._look(each, self.tree.entries[each]):
                     changed.add(each)
-            if path in self._racy and self._look(path, self.tree.entries[path]):
+            if path in self._racy and path not in told and self._look(path, self.tree.entries[path]):
                 changed.add(path)
             if not self.tree.rules.empty:
-                changed |= self._settle_ways(self._ways_near(near))
+                changed |= self._settle_ways(self._ways_near({*told, path}))
         return changed
 
     def index(self) -> bytes:

@@ -54,11 +54,12 @@ class CausePart(msgspec.Struct, frozen=True):
     files: tuple[FilePart, ...]
     old: str | None
     new: str | None
-    against: int
 
 
 class StepPart(msgspec.Struct, frozen=True):
-    """One step; `planned`, `note` and `cause` are null where nothing is known of them, `expected_s` likewise."""
+    """One step; `planned`, `note` and `cause` are null where nothing is known of them. A plan's also says `expected_s`;
+    `alarm` is there only for a hit that is not what it seems.
+    """
 
     id: str
     stage: str
@@ -72,10 +73,10 @@ class StepPart(msgspec.Struct, frozen=True):
     verdict: str
     duration_s: float
     planned: str | None
-    expected_s: float | None
     note: str | None
     cause: CausePart | None
-    alarm: str | None
+    expected_s: float | msgspec.UnsetType | None = msgspec.UNSET
+    alarm: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def report(build: Build, *, only: Collection[str] | None = None) -> bytes:
@@ -118,7 +119,10 @@ def plan_report(build: Build, seconds: float | None) -> bytes:
         "steps": len(build.steps),
         "expected_s": _rounded(seconds),
     }
-    return _document({"schema": PLAN_SCHEMA, "plan": part, "steps": tuple(_step(step, build) for step in build.steps)})
+    steps = tuple(
+        msgspec.structs.replace(_step(step, build), expected_s=_rounded(step.expected_s)) for step in build.steps
+    )
+    return _document({"schema": PLAN_SCHEMA, "plan": part, "steps": steps})
 
 
 def history_report(builds: Sequence[Past], right: int, planned: int) -> bytes:
@@ -147,16 +151,15 @@ def _step(step: Step, build: Build) -> StepPart:
         verdict=step.verdict.value,
         duration_s=round(step.duration_s, 3),
         planned=step.planned.value if step.planned else None,
-        expected_s=_rounded(step.expected_s),
         note=step.note.value if step.note else None,
         cause=_cause(step.cause) if step.cause else None,
-        alarm=step.alarm or None,
+        alarm=step.alarm or msgspec.UNSET,
     )
 
 
 def _cause(cause: Cause) -> CausePart:
     files = tuple(FilePart(each.path, each.change.value, each.old, each.new, each.context) for each in cause.files)
-    return CausePart(cause.kind.value, cause.root, cause.detail, files, cause.old, cause.new, cause.against)
+    return CausePart(cause.kind.value, cause.root, cause.detail, files, cause.old, cause.new)
 
 
 def _rounded(seconds: float | None) -> float | None:
