@@ -37,7 +37,7 @@ def run_series(
         if wrong and told:
             print(*wrong, f"--- before\n{before}--- now {built.move.state.options()}\n{after}---", sep="\n", flush=True)
         if built.failed and told:
-            print(f"{seed}:{number} build {built.seen.number} ({built.move.name}) failed: {built.error[:300]}", flush=True)
+            print(f"{seed}:{number} build {built.seen.number} failed ({built.move.name}): {built.error[:300]}")
         before = after
 
 

@@ -15,6 +15,9 @@ NEW_NAMES = (
     "src/deep/er/e.py",
 )  # fmt: skip
 RULES = ("*.log", "**/*.log", "src/deep", "!src/deep/x.py", "doc", "Dockerfile", ".dockerignore", "*.md", "**/y.*")
+SOURCES = (
+    ".", "a.txt", "b.txt", "src", "src/", "src/deep", "*.txt", "src/*.py", "src/*/x.py", "doc", "./src/main.py",
+)  # fmt: skip
 VALUES = ("1", "2", "x y", "v.3", "long-value")
 STEPS = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
 """Instructions that BuildKit runs."""
@@ -87,13 +90,14 @@ class Writer:
                 return f"WORKDIR {chance.choice(('/w/NONCE', '/w/NONCE/sub', '/w/NONCE/$V1', 'NONCE'))}"
             case "ENV":
                 return chance.choice((
-                    f"ENV E1={self.value()}", f"ENV E2={self.value()}", "ENV E1=$V1", f"ENV E1={self.value()} E2=${{V2:-d}}",
+                    f"ENV E1={self.value()}", f"ENV E2={self.value()}", "ENV E1=$V1",
+                    f"ENV E1={self.value()} E2=${{V2:-d}}",
                 ))  # fmt: skip
             case "ARG":
                 names = ("V1", "V2") if others or chance.random() < 0.7 else ("V1",)
                 return chance.choice((f"ARG {chance.choice(names)}={self.value()}", "ARG V1", "ARG G0", "ARG G1=local"))
             case "SHELL":
-                return chance.choice(('SHELL ["/bin/sh", "-ec"]', 'SHELL ["/bin/sh", "-c"]', 'SHELL ["/bin/sh", "-uc"]'))
+                return f'SHELL ["/bin/sh", "{chance.choice(("-ec", "-c", "-uc"))}"]'
             case "USER":
                 return chance.choice(("USER root", "USER 0", "USER 0:0"))
             case "LABEL":
@@ -151,8 +155,7 @@ class Writer:
         return f"COPY --from={stage} {self._flags(simple=True)}{source} {self._dest()}"
 
     def _source(self) -> str:
-        sources = (".", "a.txt", "b.txt", "src", "src/", "src/deep", "*.txt", "src/*.py", "src/*/x.py", "doc", "./src/main.py")
-        return self.chance.choice(sources)
+        return self.chance.choice(SOURCES)
 
     def _dest(self) -> str:
         return self.chance.choice(("/d/NONCE/", "/d/NONCE/one/", "/d/NONCE/two/", "/w/NONCE/", "/d/NONCE/$V1/"))

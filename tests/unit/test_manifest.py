@@ -282,10 +282,21 @@ def test_links_among_what_patterns_leave(project: Project) -> None:
 
 
 SOURCES = (
-    ALL, Source("/a", follow=True), Source("/a/b"), Source("/c/"), Source("/*", True), Source("/a/*", True, follow=True),
-    Source("/?/b", True), Source("/", exclude=("**/b",)), Source("/a", exclude=("b", "!b/c")), Source("/l", follow=True),
-    Source("/", include=("a/b",)), Source("/[^x]*[^y]b", True), Source("/l/*", True), Source("/*", True, ("b",), ("c",)),
-)  # fmt: skip
+    ALL,
+    Source("/a", follow=True),
+    Source("/a/b"),
+    Source("/c/"),
+    Source("/*", True),
+    Source("/a/*", True, follow=True),
+    Source("/?/b", True),
+    Source("/", exclude=("**/b",)),
+    Source("/a", exclude=("b", "!b/c")),
+    Source("/l", follow=True),
+    Source("/", include=("a/b",)),
+    Source("/[^x]*[^y]b", True),
+    Source("/l/*", True),
+    Source("/*", True, ("b",), ("c",)),
+)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -83,7 +83,7 @@ class Contents:
 
     def found(self, chosen: Chosen) -> bool:
         """Whether all of it is there: BuildKit fails on a path that is not, and on a link to nowhere."""
-        if self._resolved(chosen.prefix, chosen.wild or (chosen.follow and not chosen.filtered)) is None:
+        if self._resolved(chosen.prefix, chosen.wild or chosen.follow) is None:
             return False
         return not chosen.filtered or not any(
             followed and path and self._entries[path].kind == LINK and self._resolved(path, True) is None
@@ -187,8 +187,8 @@ class Contents:
             if len(parts) == 1:
                 (part,) = parts.values()
                 last = os.fsencode(known.chosen.path.rpartition("/")[2])
-                name = part[: -DIGEST_SIZE - 1].rpartition(b"/")[2]
-                alone = name == last or (self._by_path and not name)
+                base = part[: -DIGEST_SIZE - 1].rpartition(b"/")[2]
+                alone = base == last or (self._by_path and not base)
                 known.digest = part[-DIGEST_SIZE:] if alone else digest_of(part)
             else:
                 known.digest = digest_of(b"\0".join(parts.values()))

@@ -128,6 +128,7 @@ def _pairs(load: Load, kind: str, removed: list[_Found], added: list[_Found]) ->
     taken: set[str] = set()
     left: set[str] = set()
     for same_name in (True, False):
+        # An outer folder comes before what is in it.
         for came in added:
             if came.row.kind != kind or came.path in taken or _inside(came.path, taken):
                 continue

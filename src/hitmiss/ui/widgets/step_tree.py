@@ -155,11 +155,13 @@ class StepTree(ScrollView, can_focus=True):
         steps = [row.step for row in self._rows if row.step]
         widest = max((len(self._time(step)) for step in steps), default=0)
         wordy = self.scrollable_content_region.width >= _WORDY
-        words = max((sum(len(text) for text, _ in _words(step, wordy)) for step in steps), default=0)
+        # A word that says more than the verdict keeps its distance from the time.
+        pieces = (_words(step, wordy) for step in steps)
+        words = max((sum(len(text) for text, _ in each) + (len(each) > 1) for each in pieces), default=0)
         before = (self._time_width, self._word_width)
         if not _SHORTEST_TIME <= widest <= self._time_width or widest < self._time_width - 4:
             self._time_width = max(widest, _SHORTEST_TIME)
-        self._word_width = words + 1 if words > _WORD_WIDTH else _WORD_WIDTH
+        self._word_width = max(words, _WORD_WIDTH)
         if before != (self._time_width, self._word_width):
             self._strips.clear()
             return True

@@ -1,0 +1,336 @@
+"""The first difference between a step that ran and the same step of an earlier build: one kind of cause each.
+
+Pure. `causes.py` decides what is compared, and follows the chains; here is what a single comparison finds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+
+from hitmiss.build.model import Cause, CauseKind, FileChange
+from hitmiss.cache import matching, variables
+from hitmiss.cache.facts import BuildFacts, Key, Known, StepFacts
+from hitmiss.cache.keys import stage_input
+from hitmiss.cache.matching import Match
+from hitmiss.cache.operations import Kind, Operation, Selected
+from hitmiss.cache.plan import Request
+
+Changes = Callable[[BuildFacts, str, tuple[Selected, ...]], tuple[FileChange, ...]]
+"""An earlier build, a context, what is read of it → what differs there now."""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What the causes are found from.
+
+    `now` is the build to explain (or one that is planned), `ran` the ids of its steps that ran (or will), `past`
+    earlier builds of the project on this builder, the latest first. `known` are the keys seen on the builder before
+    it, `elsewhere` says that the project was built on another builder.
+    """
+
+    now: BuildFacts
+    ran: Collection[str]
+    past: Sequence[BuildFacts]
+    known: Mapping[Key, Known]
+    changes: Changes
+    request: Request = Request()
+    elsewhere: bool = False
+
+
+class Differences:
+    """Compares the steps of one build with those of earlier ones; `found` are the causes so far, by the step's id."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.e = evidence
+        self.now = evidence.now
+        self.found: dict[str, Cause] = {}
+        self.step_at = {step.operation: step for step in self.now.steps if step.operation >= 0}
+
+    def compared(self, step: StepFacts, found: Match) -> Cause:
+        """The first difference between the step and its counterpart."""
+        one, two = self.operation(step), found.build.operations.all[found.step.operation]
+        return (
+            self._base(step, found)
+            or self.edited(step, found)
+            or self._position(step, found)
+            or self._instruction(step, found, one, two)
+            or self.environment(step, found, one, two)
+            or self.files(step, found, one, two)
+            or self._stage(step, found, one, two)
+            or self._platforms(step, found, one, two)
+            or self._deeper(step, found)
+            or self._unknown(step, found)
+        )
+
+    # One kind of difference each; None where it is not that
+
+    def _base(self, step: StepFacts, found: Match) -> Cause | None:
+        mine, theirs = matching.base_of(self.now, step.operation), matching.base_of(found.build, found.step.operation)
+        if mine < 0 or theirs < 0 or self.now.keys[mine] == found.build.keys[theirs]:
+            return None
+        new, old = _image(self.now, mine), _image(found.build, theirs)
+        if self.now.operations.all[mine].kind is not Kind.IMAGE and new == old:
+            return None
+        here, there = self.now.operations.all[mine].platform, found.build.operations.all[theirs].platform
+        if here != there:
+            return self._built_for(step, there, here, found.build.number)
+        return root(
+            step, CauseKind.BASE_IMAGE_CHANGED, "The base image is another one.", old=old, new=new,
+            against=found.build.number,
+        )  # fmt: skip
+
+    def edited(self, step: StepFacts, found: Match) -> Cause | None:
+        if not found.edited and step.text == found.step.text:
+            return None
+        return root(
+            step, CauseKind.INSTRUCTION_CHANGED, "The instruction was edited.", old=found.step.text, new=step.text,
+            against=found.build.number,
+        )  # fmt: skip
+
+    def _instruction(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
+        """Text that is the same, and means something else."""
+        against = found.build.number
+        heredocs = _heredocs(self.now, one), _heredocs(found.build, two)
+        if one.kind is not Kind.EXEC and (one.own != two.own or heredocs[0] != heredocs[1]):
+            named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
+            if named:
+                return _of_variable(step, named, against)
+            return root(
+                step, CauseKind.INSTRUCTION_CHANGED, "What it does was edited.", old=_first_change(two, one),
+                new=_first_change(one, two), against=against,
+            )  # fmt: skip
+        if one.kind is Kind.EXEC and one.value("args") != two.value("args"):
+            shell, before = _shell(one), _shell(two)
+            if shell != before:
+                return root(step, CauseKind.ENVIRONMENT_CHANGED, "SHELL is another one.", old=before, new=shell,
+                             against=against)  # fmt: skip
+            return root(
+                step, CauseKind.INSTRUCTION_CHANGED, "Its script was edited.", old=_script(two), new=_script(one),
+                against=against,
+            )  # fmt: skip
+        return None
+
+    def _position(self, step: StepFacts, found: Match) -> Cause | None:
+        """Whether a step above it is gone, or a known one came between."""
+        mine, theirs = matching.below(self.now, step.operation), matching.below(found.build, found.step.operation)
+        if mine < 0 or theirs < 0 or self.now.keys[mine] == found.build.keys[theirs]:
+            return None
+        if gone := _between(found.build, theirs, self.now.keys[mine]):
+            text = gone[-1].text
+            return root(step, CauseKind.STEP_REMOVED, "A step above it is gone.", old=text, against=found.build.number)
+        if come := _between(self.now, mine, found.build.keys[theirs]):
+            text = come[-1].text
+            return root(step, CauseKind.STEP_INSERTED, "A step above it is new.", new=text, against=found.build.number)
+        return None
+
+    def environment(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
+        if one.own == two.own or one.kind is not Kind.EXEC:
+            return None
+        against = found.build.number
+        changed = variables.in_environment(
+            self.now, step.stage, one.environment, found.build, found.step.stage, two.environment
+        )
+        if changed:
+            return _of_variable(step, changed, against)
+        if one.environment == two.environment and one.value("order") != two.value("order"):
+            return root(
+                step, CauseKind.ENVIRONMENT_CHANGED, "Its variables are set in another order.",
+                old=two.value("order"), new=one.value("order"), against=against,
+            )  # fmt: skip
+        for name, shown in (("cwd", "WORKDIR"), ("user", "USER")):
+            if one.value(name) != two.value(name):
+                return root(
+                    step, CauseKind.ENVIRONMENT_CHANGED, f"{shown} above it is another one.",
+                    old=two.value(name) or "root", new=one.value(name) or "root", against=against,
+                )  # fmt: skip
+        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
+        if named:
+            return _of_variable(step, named, against)
+        return root(
+            step, CauseKind.INSTRUCTION_CHANGED, "What it does was edited.", old=_first_change(two, one),
+            new=_first_change(one, two), against=against,
+        )  # fmt: skip
+
+    def files(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
+        mine, theirs = self.now.contents[step.operation], found.build.contents[found.step.operation]
+        if all(new == old for new, old in zip(mine, theirs, strict=False)):
+            return None
+        files = self.differing(step, found, one, two)
+        return root(
+            step, CauseKind.FILES_CHANGED, f"{_count(files)} changed since build {found.build.number}.", files=files,
+            against=found.build.number,
+        )  # fmt: skip
+
+    def differing(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> tuple[FileChange, ...]:
+        """The files of the contexts that a step reads and that are not as they were."""
+        changes: list[FileChange] = []
+        mine, theirs = self.now.contents[step.operation], found.build.contents[found.step.operation]
+        for number, each in enumerate(one.inputs):
+            source = self.now.operations.all[each.operation]
+            if not each.selected or source.kind is not Kind.LOCAL:
+                continue
+            if number < len(theirs) and mine[number] == theirs[number]:
+                continue
+            before = two.inputs[number].selected if number < len(two.inputs) else ()
+            selected = tuple(dict.fromkeys((*each.selected, *before)))
+            changes += self.e.changes(found.build, source.value("name"), selected)
+        return tuple(dict.fromkeys(changes))
+
+    def _stage(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
+        for number, each in enumerate(one.inputs):
+            if not stage_input(self.now.operations, step.operation, number) or number >= len(two.inputs):
+                continue
+            if self.now.keys[each.operation] == found.build.keys[two.inputs[number].operation]:
+                continue
+            source = self.now.operations.all[each.operation]
+            if source.kind is Kind.REMOTE:
+                return root(step, CauseKind.REMOTE_CHANGED, f"{address([source])} gives something else.",
+                             against=found.build.number)  # fmt: skip
+            if source.kind is Kind.IMAGE:
+                return root(
+                    step, CauseKind.BASE_IMAGE_CHANGED, "The image that it copies from is another one.",
+                    old=_image(found.build, two.inputs[number].operation), new=_image(self.now, each.operation),
+                    against=found.build.number,
+                )  # fmt: skip
+            ran = self.ran_in(each.operation)
+            if ran:
+                return Cause(
+                    CauseKind.STAGE_OUTPUT_CHANGED, self.found[ran.id].root,
+                    f"It reads other bytes of {ran.stage} than in build {found.build.number}.",
+                    against=found.build.number,
+                )  # fmt: skip
+            return root(
+                step, CauseKind.STAGE_OUTPUT_CHANGED, "The stage that it reads is not as it was.",
+                against=found.build.number,
+            )  # fmt: skip
+        return None
+
+    def _platforms(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
+        if one.platform == two.platform:
+            return None
+        return self._built_for(step, two.platform, one.platform, found.build.number)
+
+    def _built_for(self, step: StepFacts, old: str, new: str, against: int) -> Cause:
+        return root(step, CauseKind.PLATFORM_CHANGED, f"It is built for {new} now.", old=old, new=new, against=against)
+
+    def _deeper(self, step: StepFacts, found: Match) -> Cause | None:
+        """What it stands on hit, but is not what it stood on then: the difference of the first such step."""
+        lower = [self.step_at[at] for at in matching.chain(self.now, step.operation) if at in self.step_at]
+        for each in reversed(lower):
+            other = matching.match(self.now, each, [found.build])
+            if other is None or self.now.keys[each.operation] == other.build.keys[other.step.operation]:
+                continue
+            cause = self.compared(each, other)
+            if cause.kind is not CauseKind.UNKNOWN:
+                return msgspec.structs.replace(cause, root=step.id, detail=f"{each.instruction}: {cause.detail}")
+        return None
+
+    def _unknown(self, step: StepFacts, found: Match) -> Cause:
+        return root(
+            step, CauseKind.UNKNOWN,
+            f"Compared with build {found.build.number}: instruction, files, variables, base and stages are equal.",
+            against=found.build.number,
+        )  # fmt: skip
+
+    def _untied(self, step: StepFacts) -> Cause:
+        return root(step, CauseKind.UNKNOWN, "Its operation is not known: the Dockerfile does not tell of this step.")
+
+    def operation(self, step: StepFacts) -> Operation:
+        return self.now.operations.all[step.operation]
+
+    def ran_in(self, place: int) -> StepFacts | None:
+        """The uppermost step that ran in the stage that ends at `place`."""
+        for at in (place, *matching.chain(self.now, place)):
+            other = self.step_at.get(at)
+            if other and other.id in self.found:
+                return other
+        return None
+
+
+def root(
+    step: StepFacts,
+    kind: CauseKind,
+    detail: str,
+    *,
+    files: tuple[FileChange, ...] = (),
+    old: str | None = None,
+    new: str | None = None,
+    against: int = 0,
+) -> Cause:
+    return Cause(kind, step.id, detail, files, old, new, against)
+
+
+def _of_variable(step: StepFacts, changed: Sequence[variables.Variable], against: int) -> Cause:
+    first = next((each for each in changed if each.kind is CauseKind.ARGUMENT_CHANGED), changed[0])
+    word = "argument" if first.kind is CauseKind.ARGUMENT_CHANGED else "variable"
+    more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+    what = "is new" if first.old is None else "is gone" if first.new is None else "has another value"
+    return root(
+        step, first.kind, f"The {word} {first.name} {what}{more}.", old=_set(first.name, first.old),
+        new=_set(first.name, first.new), against=against,
+    )  # fmt: skip
+
+
+def _set(name: str, value: str | None) -> str | None:
+    return None if value is None else f"{name}={value}"
+
+
+def _between(build: BuildFacts, place: int, key: Key) -> list[StepFacts]:
+    """The steps from `place` down to the operation of that key, the uppermost first; none where it is not below."""
+    steps = {each.operation: each for each in build.steps}
+    found: list[StepFacts] = []
+    for at in (place, *matching.chain(build, place)):
+        if build.keys[at] == key:
+            return found
+        if at in steps:
+            found.append(steps[at])
+    return []
+
+
+def _image(build: BuildFacts, place: int) -> str:
+    """A base for people: its name and the beginning of its digest."""
+    operation = build.operations.all[place]
+    name = operation.value("name") or operation.value("identity")
+    for given, image in build.images.items():
+        if image.identity == operation.value("identity"):
+            digest = (image.digest or image.identity).removeprefix("sha256:")[:12]
+            return f"{given}@{digest}"
+    return name
+
+
+def address(sources: Sequence[Operation]) -> str:
+    return next((each.value("identity") for each in sources if each.kind is Kind.REMOTE), "the address")
+
+
+def _count(changes: Sequence[FileChange]) -> str:
+    number = len(dict.fromkeys(change.path for change in changes))
+    return "1 file" if number == 1 else f"{number:,} files" if number else "What it reads"
+
+
+def _first_change(one: Operation, other: Operation) -> str:
+    theirs = dict(other.own)
+    return next((value for name, value in one.own if theirs.get(name) != value), "")
+
+
+def _heredocs(build: BuildFacts, operation: Operation) -> list[tuple[tuple[str, str], ...]]:
+    """What the heredocs of a COPY hold, variables filled in."""
+    sources = [build.operations.all[each.operation] for each in operation.inputs if each.selected]
+    return [each.own for each in sources if each.kind is Kind.FILE and not each.inputs]
+
+
+def _words(operation: Operation) -> list[str]:
+    try:
+        found = json.loads(operation.value("args"))
+    except ValueError:
+        return []
+    return [str(word) for word in found] if isinstance(found, list) else []
+
+
+def _shell(operation: Operation) -> str:
+    return " ".join(_words(operation)[:-1])
+
+
+def _script(operation: Operation) -> str:
+    return (_words(operation) or [""])[-1]
