@@ -29,13 +29,15 @@ def run_series(
         try:
             built = series.next()
         except BrokenCaseError as error:
-            figures.wrong.append(f"--seed/--series {seed}:{number}: {error}")
+            figures.wrong.append(f"{seed}:{number}: {error}")
             print(figures.wrong[-1], flush=True)
             return
         wrong = judge.judge(built)
         after = built.move.state.dockerfile()
         if wrong and told:
             print(*wrong, f"--- before\n{before}--- now {built.move.state.options()}\n{after}---", sep="\n", flush=True)
+        for record in built.went if told else ():
+            print(f"{seed}:{number} build {built.seen.number}: gone by itself: {record[:150]}")
         if built.failed and told:
             print(f"{seed}:{number} build {built.seen.number} failed ({built.move.name}): {built.error[:300]}")
         before = after

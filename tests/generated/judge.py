@@ -36,6 +36,8 @@ class Figures:
     depends: int = 0
     decided: int = 0
     """`depends` where a step of a stage that is read really ran."""
+    given_up: int = 0
+    """Plans that are wrong since a record went by itself: see the package."""
     unknown: int = 0
     causes_wrong: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -48,7 +50,8 @@ class Figures:
             f"series    {self.series}, builds {self.builds} ({self.failed} failed), steps {self.steps}",
             f"verdicts  {share(self.steps - self.verdicts_wrong, self.steps)} right",
             f"plan      {share(self.planned - self.plans_wrong, self.planned)} right;"
-            f" depends {self.depends}, decided by another step's bytes {self.decided}",
+            f" depends {self.depends}, decided by another step's bytes {self.decided};"
+            f" wrong because a record went by itself {self.given_up}",
             f"causes    {share(self.misses - self.causes_wrong, self.misses)} stand; unknown {self.unknown}",
             f"kinds     {kinds}",
         ]
@@ -62,6 +65,7 @@ class Judge:
         self.figures = figures
         self.states: list[State] = []
         self.pruned = False
+        self.went = False
         self._moves: list[frozenset[str]] = []
         self._confirmed: dict[tuple[str, str], int] = {}
         """Stage and text of a step → the build that last hit or ran it to its end."""
@@ -73,6 +77,7 @@ class Judge:
         self.states.append(self.state)
         self._moves.append(built.move.kinds)
         self.pruned |= built.move.prune is not None
+        self.went |= bool(built.went)
         self.found: list[str] = []
         figures, seen = self.figures, built.seen
         figures.builds += 1
@@ -124,9 +129,15 @@ class Judge:
             else:
                 figures.plans_wrong += 1
                 self._wrong(step, f"planned depends ({verdict}), and nothing that it reads ran")
+        elif self.built.failed and verdict == "hit":
+            # Of a build that fails the engine calls cached whatever it never came to, above the step that failed.
+            return
         elif plan != ("will hit" if verdict == "hit" else "will run"):
             figures.plans_wrong += 1
-            self._wrong(step, f"planned {plan}, the engine says {verdict}")
+            given_up = self.went and plan == "will run"
+            figures.given_up += given_up
+            more = " (a record went by itself)" if given_up else ""
+            self._wrong(step, f"planned {plan}, the engine says {verdict}{more}")
         elif step["planned"] != plan:
             figures.plans_wrong += 1
             self._wrong(step, f"planned {plan}, but the build's report says {step['planned']}")
@@ -213,7 +224,7 @@ class Judge:
 
     def _head(self) -> str:
         name = re.sub(r"\s+", " ", self.built.move.name)[:160]
-        return f"--seed/--series {self.series.case.name}, build {self.built.seen.number} ({name})"
+        return f"{self.series.case.name}, build {self.built.seen.number} ({name})"
 
 
 def _differs(old: State, new: State, prefix: str, path: str) -> bool:

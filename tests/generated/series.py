@@ -12,18 +12,23 @@ from tests.generated.moves import Move, Mover
 from tests.generated.state import BASE, State
 from tests.generated.writer import Writer
 from tests.matrix.case import ALL_KINDS, NO_CACHE, Case
-from tests.matrix.runner import BrokenCaseError, Run, Seen
+from tests.matrix.runner import BrokenCaseError, Run, Seen, Steps, truth
 from tests.support.engine import PrivateEngine
+from tests.support.install import PLUGINS
 
 
 @dataclass(frozen=True)
 class Built:
-    """One build of a series. `failed` says that it did, `error` has what the engine said then."""
+    """One build of a series. `failed` says that it did, `error` has what the engine said then.
+
+    `went` are the engine's records that went by themselves, without a prune, since the build before.
+    """
 
     move: Move
     seen: Seen
     failed: bool
     error: str
+    went: tuple[str, ...] = ()
 
 
 class Series(Run):
@@ -37,6 +42,7 @@ class Series(Run):
         self.first = writer.state()
         self.builds: list[Built] = []
         self._disk: State | None = None
+        self._records: dict[str, str] = {}
 
     def next(self) -> Built:
         """Make a move, plan, build."""
@@ -111,8 +117,19 @@ class Series(Run):
             if words in (record.get("Description") or ""):
                 self.engine.docker("buildx", "prune", "--force", "--filter", f"id={record['ID']}")
 
+    def _record(self, ref: str, steps: Steps) -> dict[str, str]:
+        """The engine's verdicts; the merge of an `ADD --link` is no more a step than that of a `COPY --link`."""
+        buildx = next(path for folder in PLUGINS if (path := Path(folder, "docker-buildx")).is_file())
+        words = [str(buildx), "history", "logs", ref, "--progress", "rawjson"]
+        done = subprocess.run(words, env=self.engine.env(), capture_output=True, timeout=60, check=False)
+        if done.returncode:
+            raise BrokenCaseError(f"no record of {ref!r}: {_end(done)}")
+        return truth(done.stderr.replace(b"] LINK ADD ", b"] LINK COPY "), steps)
+
     def _built(self, move: Move) -> Built:
         words = [self.fill(word) for word in (*self.options, *move.once)]
+        before, self._records = self._records, self._listed()
+        went = () if move.prune is not None else tuple(before[each] for each in before.keys() - self._records.keys())
         planned = self._hitmiss("plan", "--json", *words, ".")
         done = self._hitmiss("build", "--json", *words, ".")
         try:
@@ -123,7 +140,13 @@ class Series(Run):
         build, steps = report["build"], report["steps"]
         record = self._record(build["id"], steps) if build["id"] else {}
         seen = Seen(len(self.builds) + 1, plan, steps, record, (planned.stdout, done.stdout))
-        return Built(move, seen, done.returncode != 0, build["error"] or _end(done) if done.returncode else "")
+        said = build["error"] or _end(done) if done.returncode else ""
+        return Built(move, seen, done.returncode != 0, said, went)
+
+    def _listed(self) -> dict[str, str]:
+        """The engine's records: type and description by id."""
+        found = json.loads(self.engine.api("GET", "/system/df?type=build-cache"))["BuildCache"] or []
+        return {each["ID"]: f"{each['Type']} {each.get('Description', '')}" for each in found}
 
 
 def _end(done: subprocess.CompletedProcess[bytes]) -> str:

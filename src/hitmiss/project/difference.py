@@ -127,20 +127,22 @@ def _pairs(load: Load, kind: str, removed: list[_Found], added: list[_Found]) ->
     pairs: list[tuple[_Found, _Found]] = []
     taken: set[str] = set()
     left: set[str] = set()
-    for same_name in (True, False):
-        # An outer folder comes before what is in it.
+    # Of folders the outer ones are paired first, whatever they are called.
+    for rounds in ((True, False),) if kind == FOLDER else ((True,), (False,)):
         for came in added:
             if came.row.kind != kind or came.path in taken or _inside(came.path, taken):
                 continue
-            for each in gone.get(came.row.digest, ()):
-                if each.path in left or _inside(each.path, left) or (kind == FOLDER and each.row.mode != came.row.mode):
-                    continue
-                if same_name and each.row.name != came.row.name:
-                    continue
-                pairs.append((each, came))
-                left.add(each.path)
+            found = [
+                each
+                for each in gone.get(came.row.digest, ())
+                if each.path not in left and not _inside(each.path, left)
+                if kind != FOLDER or each.row.mode == came.row.mode
+            ]
+            pair = next((each for same in rounds for each in found if not same or each.row.name == came.row.name), None)
+            if pair:
+                pairs.append((pair, came))
+                left.add(pair.path)
                 taken.add(came.path)
-                break
     removed[:] = [each for each in removed if each.path not in left and not _inside(each.path, left)]
     added[:] = [each for each in added if each.path not in taken and not _inside(each.path, taken)]
     return pairs

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
+from itertools import compress
 from typing import Final
 
 import msgspec
@@ -26,6 +27,7 @@ UNREADABLE: Final = bytes(DIGEST_SIZE)
 """The hash of a file that could not be read."""
 
 _CHUNK: Final = 1 << 20
+_list_attributes: Final[Callable[[int], list[str]] | None] = getattr(os, "listxattr", None)
 _NO_BLOCK: Final = (
     os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
@@ -100,7 +102,10 @@ def read_entry(place: str, stamp: Stamp) -> Entry:
 
 
 def hash_file(place: str) -> bytes:
-    """The digest of a file's bytes; raises `FileNotFoundError` when it is gone."""
+    """The digest of a file's bytes, and of its extended attributes where it has some that count for BuildKit.
+
+    Raises `FileNotFoundError` when it is gone.
+    """
     try:
         handle = os.open(place, _NO_BLOCK)
     except FileNotFoundError:
@@ -113,6 +118,8 @@ def hash_file(place: str) -> bytes:
         while data:
             data = os.read(handle, _CHUNK)
             found.update(data)
+        for name in _attributes(handle):
+            found.update(b"\0%b\0%b" % (os.fsencode(name), os.getxattr(handle, name)))
     except OSError:
         return UNREADABLE
     finally:
@@ -120,8 +127,19 @@ def hash_file(place: str) -> bytes:
     return found.digest()
 
 
+def _attributes(handle: int) -> list[str]:
+    if _list_attributes is None:
+        return []
+    try:
+        names = _list_attributes(handle)
+    except OSError:
+        return []
+    counts = (name == "security.capability" or not name.startswith(("com.apple.", "security.")) for name in names)
+    return sorted(compress(names, counts)) if names else names
+
+
 class _Index(msgspec.Struct, array_like=True):
-    """The files of a manifest in columns; `links`, `racy` and `stale` point at them by number."""
+    """The files and folders of a manifest in columns; `racy` and `stale` point at files by number."""
 
     version: int
     paths: bytes
@@ -129,9 +147,11 @@ class _Index(msgspec.Struct, array_like=True):
     digests: bytes
     racy: list[int]
     stale: dict[int, bytes]
+    folders: bytes
+    modes: list[int]
 
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _index_decoder = msgspec.msgpack.Decoder(_Index)
 
 
@@ -139,13 +159,14 @@ class Known(msgspec.Struct):
     """What is known of files from an earlier reading, by path.
 
     `racy` are those that were written so short before they were read that an equal stamp says nothing; `stale` has
-    the true hash of those of which BuildKit holds other bytes.
+    the true hash of those of which BuildKit holds other bytes. `modes` are those that folders have for BuildKit.
     """
 
     stamps: dict[str, Stamp] = msgspec.field(default_factory=dict)
     digests: dict[str, bytes] = msgspec.field(default_factory=dict)
     racy: set[str] = msgspec.field(default_factory=set)
     stale: dict[str, bytes] = msgspec.field(default_factory=dict)
+    modes: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 def pack_index(
@@ -153,11 +174,13 @@ def pack_index(
 ) -> bytes:
     """What `unpack_index` reads."""
     paths = [path for path, stamp in stamps.items() if stat.S_ISREG(stamp[0]) and path in entries]
+    folders = {path: entry.mode for path, entry in entries.items() if entry.kind == FOLDER}
     columns = _Index(
         _VERSION, os.fsencode("\0".join(paths)), [number for path in paths for number in stamps[path]],
         b"".join([entries[path].digest for path in paths]),
         [at for at, path in enumerate(paths) if path in racy] if racy else [],
         {at: stale[path] for at, path in enumerate(paths) if path in stale} if stale else {},
+        os.fsencode("\0".join(folders)), list(folders.values()),
     )  # fmt: skip
     return zlib.compress(_encoder.encode(columns), 1)
 
@@ -173,10 +196,12 @@ def unpack_index(blob: bytes) -> Known:
         if index.version != _VERSION or len(stamps) != len(paths) or len(index.digests) != DIGEST_SIZE * len(paths):
             return known
         racy, stale = {paths[at] for at in index.racy}, {paths[at]: digest for at, digest in index.stale.items()}
+        folders = os.fsdecode(index.folders).split("\0") if index.folders else []
+        modes = dict(zip(folders, index.modes, strict=True))
     except (zlib.error, msgspec.MsgspecError, ValueError, IndexError):
         return known
     known.stamps = dict(zip(paths, stamps, strict=True))
     ends = range(0, len(index.digests), DIGEST_SIZE)
     known.digests = {path: index.digests[at : at + DIGEST_SIZE] for path, at in zip(paths, ends, strict=True)}
-    known.racy, known.stale = racy, stale
+    known.racy, known.stale, known.modes = racy, stale, modes
     return known

@@ -39,6 +39,7 @@ class Manifest:
     `index` is what `index()` gave earlier, also in another process: files that have the same stamp are not read again.
     BuildKit's client does not send a file again whose size, time of modification and mode are as before; `entries` and
     `content` go by the bytes that BuildKit has, and `stale` names such files with the hash of what they really hold.
+    Nor does BuildKit take note of a new mode of a folder that it has: `stale_modes` has the true ones.
 
     `by_path` is for BuildKit from 0.26 on: below a wildcard or with patterns, a file counts with its path from where
     the wildcard begins; before, with its name alone.
@@ -48,6 +49,7 @@ class Manifest:
         self.tree = Tree(root, rules)
         self.entries: dict[str, Entry] = {}
         self.stale: dict[str, bytes] = {}
+        self.stale_modes: dict[str, int] = {}
         self._contents = Contents(self.entries, self.tree.folders, by_path=by_path)
         self._racy: set[str] = set()
         self._stamps: dict[str, Stamp] = {}
@@ -61,13 +63,15 @@ class Manifest:
             self._stamps, self._racy, self.stale = known.stamps, known.racy, known.stale
             for path, stamp in known.stamps.items():
                 self.entries[path] = Entry(FILE, stat.S_IMODE(stamp[0]), stamp[1], "", known.digests[path])
+            for path, mode in known.modes.items():
+                self.entries[path] = Entry(FOLDER, mode)
 
     def read(self) -> None:
         """Look at every path; read only those files whose stamp is not the known one."""
         self.tree.settle()
         found, stamps, racy = self.tree.entries, self._stamps, self._racy
         for path in [path for path in self.entries if path not in found]:
-            if path not in self._ways:
+            if path not in self.tree.folders:
                 self._gone(path)
         for path, stamp in found.items():
             if stamps.get(path) != stamp or path in racy:
@@ -86,7 +90,7 @@ class Manifest:
                 changed.update(self.entries.keys() - before.keys())
                 continue
             told = set()
-            for what, each, _ in self.tree.refresh(path):
+            for what, each, _ in self.tree.refresh(path, anew=True):
                 told.add(each)
                 if self._gone(each) if what == DELETED else self._look(each, self.tree.entries[each]):
                     changed.add(each)
@@ -101,14 +105,17 @@ class Manifest:
         return pack_index(self._stamps, self.entries, self._racy, self.stale)
 
     def forget_stale(self) -> set[str]:
-        """BuildKit has no copy of the context any more, so the true bytes count; the paths whose entry is another one
+        """BuildKit has no copy of the context any more, so what is true counts; the paths whose entry is another one
         now.
         """
-        changed = set(self.stale)
+        changed = {*self.stale, *self.stale_modes}
         for path, digest in self.stale.items():
             was = self.entries[path]
             self._put(path, Entry(was.kind, was.mode, was.size, was.link, digest))
+        for path, mode in self.stale_modes.items():
+            self._put(path, Entry(FOLDER, mode))
         self.stale.clear()
+        self.stale_modes.clear()
         return changed
 
     def content(self, selected: Selected) -> bytes:
@@ -175,17 +182,29 @@ class Manifest:
                 self.stale[path], entry = entry.digest, known
             else:
                 self.stale.pop(path, None)
-        elif path in self._racy or path in self.stale:
+            self.stale_modes.pop(path, None)
+        else:
             self._racy.discard(path)
             self.stale.pop(path, None)
+            entry = self._held_folder(path, entry)
         self._stamps[path] = stamp
         self._ways.discard(path)
         return self._put(path, entry)
+
+    def _held_folder(self, path: str, entry: Entry) -> Entry:
+        """A folder with the mode that it has for BuildKit."""
+        before = self.entries.get(path)
+        if before and before.kind == entry.kind == FOLDER and before.mode != entry.mode:
+            self.stale_modes[path] = entry.mode
+            return before
+        self.stale_modes.pop(path, None)
+        return entry
 
     def _gone(self, path: str) -> bool:
         self._stamps.pop(path, None)
         self._racy.discard(path)
         self.stale.pop(path, None)
+        self.stale_modes.pop(path, None)
         self._ways.discard(path)
         return self._put(path, None)
 
@@ -231,12 +250,10 @@ class Manifest:
                 except OSError:
                     pass
                 else:
-                    entry = Entry(FOLDER, stat.S_IMODE(status.st_mode))
+                    entry = self._held_folder(folder, Entry(FOLDER, stat.S_IMODE(status.st_mode)))
             if entry:
                 self._ways.add(folder)
-            else:
-                self._ways.discard(folder)
-            if self._put(folder, entry):
+            if self._put(folder, entry) if entry else self._gone(folder):
                 changed.add(folder)
         return changed
 

@@ -183,7 +183,7 @@ class Summary(_Line):
         if build.status is Status.SUCCEEDED:
             hits, steps = build.count(Verdict.HIT), len(build.steps)
             if why := explain.summary(build):
-                return Text.assemble(("◆ ", self.style_of("miss")), why)
+                return Text.assemble(("✔ built", self.style_of("hit")), (" · ", dim), (why, self.style_of("miss")))
             words = "all steps hit" if hits == steps else f"{hits} of {steps} hit"
             return Text(f"✔ built, {words}", self.style_of("hit"))
         if build.status is Status.CANCELED:
