@@ -28,7 +28,7 @@ from hitmiss.cache.operations import Operations, Selected, StepRef
 from hitmiss.cache.retold import as_build
 from hitmiss.docker import cache_records
 from hitmiss.history.store import Store
-from hitmiss.inquiry import Engine, ask, records_of
+from hitmiss.inquiry import Engine, Left, ask, left_by
 from hitmiss.outcome import imports, outcome, ref, told
 from hitmiss.past import past_of
 from hitmiss.project import difference
@@ -82,8 +82,8 @@ async def explained(forecaster: Forecaster, plan: Plan, build: Build) -> Build:
     """The finished build with what there is to say about it; it is remembered, unless nothing of it was looked at."""
     if not any(step.verdict in _LOOKED_AT for step in build.steps):
         return build
-    records = await records_of(forecaster.builder, plan.engine, build)
-    return await asyncio.to_thread(forecaster.explain, plan, build, records)
+    left = await left_by(forecaster.builder, plan.engine, build)
+    return await asyncio.to_thread(forecaster.explain, plan, build, left)
 
 
 class Forecaster:
@@ -178,11 +178,14 @@ class Forecaster:
             facts = self._facts(definition, options, engine, operations, contents)
             return self._planned(facts, definition, options, engine, manifests)
 
-    def explain(self, plan: Plan, build: Build, records: Mapping[str, str]) -> Build:
+    def explain(self, plan: Plan, build: Build, left: Left) -> Build:
         """The finished build with plan, causes and notes; it is remembered.
 
-        `records` are the engine's records of the steps that ran, by the step's id.
+        `left` is what it left behind on the engine.
         """
+        if left.there:
+            in_use = {each.id for each in left.there if each.in_use}
+            self._store.saw_records(self.builder, [each.id for each in left.there], in_use, built=True)
         with self._lock:
             done = {ref(step): step for step in build.steps}
             facts = self._happened(plan, build, done)
@@ -197,7 +200,7 @@ class Forecaster:
                 )
                 for step in facts.steps
             )
-            number = self._remember(plan, msgspec.structs.replace(facts, steps=steps), records)
+            number = self._remember(plan, msgspec.structs.replace(facts, steps=steps), left.records)
             return told(build, {ref(step): step for step in steps}, number)
 
     def compared(self, before: BuildFacts, after: BuildFacts) -> Build:
@@ -355,7 +358,9 @@ class Forecaster:
                 return ()
             if (old, new) not in found:
                 found[old, new] = difference.difference(load, old, new)
-            kept = difference.covered(found[old, new], selected)
+            manifest = self._manifests_by_name().get(name)
+            behind = [source for each in selected for source in manifest.behind(each)] if manifest else []
+            kept = difference.covered(found[old, new], (*selected, *behind))
             return tuple(msgspec.structs.replace(each, context=name) for each in kept)
 
         return changes
@@ -372,7 +377,8 @@ class Forecaster:
     def _happened(self, plan: Plan, build: Build, done: Mapping[StepRef, Step]) -> BuildFacts:
         """The facts of the plan with what came of them."""
         steps = tuple(outcome(each, done.get(ref(each))) for each in plan.facts.steps)
-        hits = {step.operation for step in steps if step.verdict is Verdict.HIT and step.operation >= 0}
+        succeeded = build.status is Status.SUCCEEDED
+        hits = {step.operation for step in steps if succeeded and step.verdict is Verdict.HIT and step.operation >= 0}
         keys, learned = planning.settled(plan.keys, hits, plan.memory)
         if learned:
             self._store.remember_aliases(self.builder, learned)
@@ -393,12 +399,19 @@ class Forecaster:
         )
 
     def _remember(self, plan: Plan, facts: BuildFacts, records: Mapping[str, str]) -> int:
-        """Keep the build; gives its number. A lost result that nobody read is called a hit, and is no less lost."""
+        """Keep the build; gives its number.
+
+        A lost result that nobody read is called a hit, and is no less lost. In a build that failed BuildKit calls a
+        step cached that was never built (where a COPY finds no file, all above it): there a hit confirms nothing new.
+        """
         lost = plan.memory.lost
+        sure = plan.memory.known if facts.status is not Status.SUCCEEDED else facts.keys
         confirmed = {
             facts.keys[step.operation]: step.id
             for step in facts.steps
-            if step.operation >= 0 and step.confirmed and (step.ran or facts.keys[step.operation] not in lost)
+            if step.operation >= 0
+            and step.confirmed
+            and (step.ran or (facts.keys[step.operation] not in lost and facts.keys[step.operation] in sure))
         }
         kept = self._store.remember(
             facts,

@@ -42,10 +42,17 @@ async def ask(definition: Definition, builder: str) -> Engine:
         return Engine(images, None)
 
 
-async def records_of(builder: str, before: Engine, build: Build) -> Mapping[str, str]:
-    """The engine's records of the steps of a build that has ended, by the step's id; `before` is from its beginning."""
+class Left(msgspec.Struct, frozen=True):
+    """What a build left behind: the engine's record of each step, by the step's id, and all records there are."""
+
+    records: Mapping[str, str] = {}
+    there: tuple[cache_records.CacheRecord, ...] = ()
+
+
+async def left_by(builder: str, before: Engine, build: Build) -> Left:
+    """What a build that has ended left behind; `before` is from its beginning."""
     if before.records is not None:
         with contextlib.suppress(HitmissError, OSError):
-            known = {each.id for each in before.records}
-            return cache_records.tie(known, await cache_records.records(builder), build)
-    return {}
+            there = await cache_records.records(builder)
+            return Left(cache_records.tie({each.id for each in before.records}, there, build), there)
+    return Left()

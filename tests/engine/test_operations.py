@@ -22,7 +22,7 @@ from tests.support.project import Project
 
 pytestmark = pytest.mark.engine
 
-RANDOM = int(os.environ.get("HITMISS_DOCKERFILES", "60"))
+RANDOM = int(os.environ.get("HITMISS_DOCKERFILES", "20"))
 """So many random Dockerfiles are built."""
 SUM = hashlib.sha256(FILES["a.txt"].encode()).hexdigest()
 PLAIN = Surroundings()

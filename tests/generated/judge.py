@@ -170,18 +170,24 @@ class Judge:
             return f"its root {cause['root']} did not run"
         own = root is step
         if kind == PARENT:
-            if own or root["stage"] not in self.state.needed(step["stage"]):
+            if own or not (root["stage"] in self.state.needed(step["stage"]) or self._shared(root, step)):
                 return f"its root {root['id']} is not above it"
         elif kind == STAGE:
             if not own and root["stage"] not in self.state.read_above(step["stage"], step["line"]):
                 return f"its root {root['id']} is in no stage that it reads"
-            if own:
-                return "a root that is another stage's output"
+            if own and self.state.read_above(step["stage"], step["line"]) & self.ran_in:
+                return "a root that is another stage's output, which ran"
         elif not own:
             return f"a root of its own, and {cause['root']} is named"
         elif kind not in (allowed := self._allowed(step)):
             return f"the moves allow {' '.join(sorted(allowed))}"
         return self._files(cause) if kind == FILES else "files of a cause that has none" if cause.get("files") else ""
+
+    def _shared(self, root: Step, step: Step) -> bool:
+        """Whether a stage below a step begins as the root's: equal steps of two stages are one, under one name."""
+        stages = [self.state.named(name) for name in self.state.needed(step["stage"])]
+        first = [self.series.fill(line).partition("\n")[0] for stage in stages if stage for line in stage.lines[:1]]
+        return root["instruction"].partition("\n")[0] in first
 
     def _allowed(self, step: Step) -> frozenset[str]:
         """The kinds that the moves can have led to since the step was last confirmed."""

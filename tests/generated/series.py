@@ -54,8 +54,11 @@ class Series(Run):
         else:
             move = self.mover.move()
         self.mover.earlier.append(move.state)
+        there = self._listed()
+        went = tuple(text for record, text in self._records.items() if record not in there)
         self.apply(move)
-        built = self._built(move)
+        self._records = self._listed()
+        built = replace(self._built(move), went=went)
         self.builds.append(built)
         return built
 
@@ -128,8 +131,6 @@ class Series(Run):
 
     def _built(self, move: Move) -> Built:
         words = [self.fill(word) for word in (*self.options, *move.once)]
-        before, self._records = self._records, self._listed()
-        went = () if move.prune is not None else tuple(before[each] for each in before.keys() - self._records.keys())
         planned = self._hitmiss("plan", "--json", *words, ".")
         done = self._hitmiss("build", "--json", *words, ".")
         try:
@@ -141,7 +142,7 @@ class Series(Run):
         record = self._record(build["id"], steps) if build["id"] else {}
         seen = Seen(len(self.builds) + 1, plan, steps, record, (planned.stdout, done.stdout))
         said = build["error"] or _end(done) if done.returncode else ""
-        return Built(move, seen, done.returncode != 0, said, went)
+        return Built(move, seen, done.returncode != 0, said)
 
     def _listed(self) -> dict[str, str]:
         """The engine's records: type and description by id."""

@@ -80,7 +80,7 @@ def simple_verdicts(stream: bytes) -> dict[str, str]:
     for digest, vertex in vertices.items():
         name = str(vertex["name"])
         place, bracket, text = name.partition("] ")
-        if not bracket or not place.rpartition("/")[2].isdigit() or text.startswith("LINK COPY"):
+        if not bracket or not place.rpartition("/")[2].isdigit() or text.startswith(("LINK COPY", "LINK ADD")):
             continue
         error = str(vertex.get("error", ""))
         if error:

@@ -12,9 +12,7 @@ from hitmiss.cache.operations import Kind
 _CAME_TRUE = {Verdict.MISS: Planned.RUN, Verdict.FAILED: Planned.RUN, Verdict.HIT: Planned.HIT}
 
 
-def notes(
-    facts: BuildFacts, past: Sequence[BuildFacts], known: Collection[Key], *, imported: bool
-) -> dict[str, Note]:
+def notes(facts: BuildFacts, past: Sequence[BuildFacts], known: Collection[Key], *, imported: bool) -> dict[str, Note]:
     """The note of each hit that has one, by the step's id.
 
     `past` are earlier builds, the latest first; `known` the keys seen before this build; `imported` says that a cache

@@ -106,8 +106,7 @@ class _Planner:
         return fate.sure and fate.options[0] in self.memory.known
 
     def _source(self, place: int) -> Fate:
-        """A context, an image: there is nothing above it. What a URL gives is known only once it was fetched.
-        """
+        """A context, an image: there is nothing above it. What a URL gives is known only once it was fetched."""
         key = self.keys.canonical(self.keys.of(place, ()))
         operation = self.keys.operations.all[place]
         if operation.kind is Kind.REMOTE and not any(name.endswith(".checksum") for name, _ in operation.own):

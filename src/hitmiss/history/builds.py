@@ -121,11 +121,14 @@ class Builds(Database):
         query = "DELETE FROM known_key WHERE builder = ? AND key = ?"
         self._do((query, (plain(builder), key)) for key in keys)
 
-    def saw_records(self, builder: str, ids: Iterable[str], passing: Collection[str] = ()) -> float:
+    def saw_records(
+        self, builder: str, ids: Iterable[str], passing: Collection[str] = (), *, built: bool = False
+    ) -> float:
         """Told of all cache records that a builder has now: when a prune was last noticed there, 0.0 for never.
 
         It shows in a record that was there the last time and is gone; seconds since 1970. `passing` are records that a
-        running build may give up by itself.
+        running build may give up by itself; `built` says that a build of ours has just ended: what went meanwhile, the
+        engine replaced (a cache mount whose RUN ran anew, the last step of a stage that is now exported).
         """
         name, now = f"records {plain(builder)}", time.time()
         there = set(ids)
@@ -134,7 +137,7 @@ class Builds(Database):
         def compare(db: sqlite3.Connection) -> float:
             row = db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
             then = _seen(row[0]) if row else _Seen()
-            pruned = then.pruned if there.issuperset(then.ids) else now
+            pruned = then.pruned if built or there.issuperset(then.ids) else now
             if (pruned, present) != (then.pruned, then.ids):
                 value = zlib.compress(msgspec.msgpack.encode(_Seen(pruned, present)), 1)
                 db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
