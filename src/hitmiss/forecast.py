@@ -71,7 +71,7 @@ class Plan(msgspec.Struct, frozen=True):
 async def foresee(forecaster: Forecaster, runner: Runner, definition: Definition, options: BuildOptions) -> Plan | None:
     """Plan a build that begins now, and tell its fold: asked for while the client starts, so that nothing waits."""
     engine = await ask(definition, forecaster.builder)
-    engine = msgspec.structs.replace(engine, at_rest=not runner.heard)
+    engine = msgspec.structs.replace(engine, at_rest=False)
     plan = await asyncio.to_thread(forecaster.plan, definition, options, engine)
     if plan:
         runner.foresee(plan.foreseen)
@@ -145,6 +145,12 @@ class Forecaster:
             return True
         finally:
             self._lock.release()
+
+    def look(self, engine: Engine) -> None:
+        """Take note of what the engine's cache holds while nothing is built: whether it was pruned."""
+        if engine.records is not None:
+            in_use = {each.id for each in engine.records if each.in_use}
+            self._store.saw_records(self.builder, [each.id for each in engine.records], in_use)
 
     def number(self) -> int:
         """The number of the latest remembered build of the project."""

@@ -94,6 +94,10 @@ class Foresight:
             return self.plan.build if self.plan else None
         return None
 
+    async def look(self, definition: Definition) -> None:
+        """Take note of what the cache holds now: somebody may have pruned it."""
+        self.forecaster.look(await ask(definition, self.forecaster.builder))
+
     async def recall(self, definition: Definition, builder: str) -> None:
         """On the first start in a project: how long its steps took, from the engine's own records of its builds."""
         contexts = definition.contexts

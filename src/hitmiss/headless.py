@@ -21,7 +21,7 @@ from hitmiss.build.recording import Writer
 from hitmiss.docker import builders, client
 from hitmiss.docker.current import current_builder
 from hitmiss.errors import BUILD_FAILED, BUILT, CANCELED, NO_ENGINE, WRONG_USAGE, EngineError, HitmissError, UsageError
-from hitmiss.forecast import Forecaster, explained, foresee
+from hitmiss.forecast import Forecaster, Plan, explained, foresee
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition, load
 from hitmiss.report import terminal
@@ -174,14 +174,32 @@ async def _build(runner: Runner, options: BuildOptions, definition: Definition, 
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
             loop.add_signal_handler(number, runner.cancel)
     platforms = asyncio.create_task(_own_platforms(options))
-    foreseen = asyncio.create_task(foresee(forecaster, runner, definition, options))
+    foreseen = asyncio.create_task(_plan(forecaster, runner, definition, options))
     build = await runner.run()
     if build.status is Status.CANCELED:
         platforms.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         build = msgspec.structs.replace(build, platforms=await platforms)
     plan = await foreseen
-    return await explained(forecaster, plan, build) if plan else build
+    try:
+        return await explained(forecaster, plan, build) if plan else build
+    except Exception as error:  # noqa: BLE001 - the build is what was asked for
+        _warn(f"Why the steps ran could not be found out: {error!r}")
+        return build
+
+
+async def _plan(forecaster: Forecaster, runner: Runner, definition: Definition, options: BuildOptions) -> Plan | None:
+    try:
+        return await foresee(forecaster, runner, definition, options)
+    except UsageError:
+        return None  # the engine will say what is wrong with the Dockerfile
+    except Exception as error:  # noqa: BLE001 - as above
+        _warn(f"What the build will do could not be foretold: {error!r}")
+        return None
+
+
+def _warn(sentence: str) -> None:
+    Console(stderr=True, highlight=False).print(f"! {sentence}", markup=False)
 
 
 async def _own_platforms(options: BuildOptions) -> tuple[str, ...]:

@@ -73,8 +73,7 @@ class Runner:
         self._process: RunningBuild | None = None
         self._canceled = False
         self._began = time.monotonic()
-        self.heard = False
-        """Whether the engine has begun to tell of the build."""
+        self._heard = False
         self.engine_error: EngineError | None = None
         """Why the engine could not work, where that is what went wrong."""
         start = Build(
@@ -101,7 +100,7 @@ class Runner:
     @property
     def refused(self) -> bool:
         """Whether the build was never begun: the client or the frontend refused what it was asked to build."""
-        return not self.heard or any(_UNBUILDABLE.match(line) for line in self.build().text)
+        return not self._heard or any(_UNBUILDABLE.match(line) for line in self.build().text)
 
     def cancel(self) -> None:
         """End the build; `run()` returns within a second."""
@@ -128,7 +127,7 @@ class Runner:
             return self._end(Status.CANCELED, "", outcome)
         words = "\n".join(self.build().text)
         engine = client.error_of(words) if outcome.code else None
-        if engine is None and not self.heard:
+        if engine is None and not self._heard:
             engine = await _client_error()
         if engine:
             self._fail(engine)
@@ -169,7 +168,7 @@ class Runner:
                 continue
             if self._writer:
                 self._writer.line(now, self._redactor.line(line, event))
-            self.heard = self.heard or isinstance(event, Progress)
+            self._heard = self._heard or isinstance(event, Progress)
             self.fold.hear(self._redactor.event(event), now)
 
     def _end(self, status: Status, error: str, outcome: Outcome | None = None) -> Build:

@@ -211,7 +211,9 @@ class Session:
 
     async def prune(self, what: storage.PruneFilter) -> storage.Pruned:
         """Delete build cache; says what was freed."""
+        await self._foresight.look(self._definition)  # what there was before it
         pruned = await storage.prune(self._options.builder or None, what)
+        self._spawn(self._foresight.look(self._definition))
         self._spawn(self._measure_cache())
         return pruned
 

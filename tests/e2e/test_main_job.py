@@ -126,7 +126,7 @@ def test_two_saves_make_one_build(engine: PrivateEngine, three_stages: Project, 
     wait_built(terminal, last)
     terminal.wait_text("watching")
     nudge(terminal, three_stages)
-    terminal.press("g", "j", "j", "j")
+    terminal.press("g", "j", "j", "j", "l")
     terminal.wait_text("".join(words))
     assert sum(each["status"] == "Completed" for each in history(engine)) == done + 1
 

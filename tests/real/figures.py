@@ -185,7 +185,7 @@ class Judge:
             return f"the root {root['id']} is no root"
         if kind in NEVER:
             return "there is nothing of the kind here"
-        against = numbered(self._all).get(cause["against"])
+        against = numbered(self._all).get(cause.get("against", 0))
         if against is None:
             return "" if kind in ("first-build", "parent-missed", "stage-output-changed") else "compared with no build"
         if kind in OF_TEXT and against.text == seen.text:

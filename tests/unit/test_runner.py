@@ -245,7 +245,7 @@ def test_a_client_that_does_not_listen(script: str, tmp_path: Path, monkeypatch:
     async def cancel() -> float:
         runner = Runner(BuildOptions(), cwd=tmp_path)
         task = asyncio.create_task(runner.run())
-        await wait_for_async(lambda: runner.heard, 10, "the client to speak")
+        await wait_for_async(lambda: runner._heard, 10, "the client to speak")
         began = time.monotonic()
         runner.cancel()
         assert (await task).status is Status.CANCELED

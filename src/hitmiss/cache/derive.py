@@ -126,6 +126,9 @@ class Deriver:
     def last(self, state: State) -> int:
         """What a stage, image or context puts out in the end."""
         work = self.run.last.get(state)
+        if work and work not in self.places:
+            line = state.stage.start if state.stage else 0
+            raise DockerfileError(f"cannot copy from stage {state.name}, it is not there yet", line)
         return self.places[work] if work else NOTHING
 
     @cached_property

@@ -46,7 +46,7 @@ class FilePart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CausePart(msgspec.Struct, frozen=True):
-    """Why a step missed, or would; `against` is the number of the build it was compared with (0: none)."""
+    """Why a step missed, or would; `against` is the number of the build it was compared with, if any."""
 
     kind: str
     root: str
@@ -54,6 +54,7 @@ class CausePart(msgspec.Struct, frozen=True):
     files: tuple[FilePart, ...]
     old: str | None
     new: str | None
+    against: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class StepPart(msgspec.Struct, frozen=True):
@@ -159,7 +160,9 @@ def _step(step: Step, build: Build) -> StepPart:
 
 def _cause(cause: Cause) -> CausePart:
     files = tuple(FilePart(each.path, each.change.value, each.old, each.new, each.context) for each in cause.files)
-    return CausePart(cause.kind.value, cause.root, cause.detail, files, cause.old, cause.new)
+    return CausePart(
+        cause.kind.value, cause.root, cause.detail, files, cause.old, cause.new, cause.against or msgspec.UNSET
+    )
 
 
 def _rounded(seconds: float | None) -> float | None:
