@@ -178,12 +178,14 @@ def main() -> None:
         shutil.copytree(EXAMPLES / "webapp", folder)
         asyncio.run(main_story(folder))
         shutil.rmtree(folder)
+        (folder.parent / "history.sqlite").unlink()
         shutil.copytree(EXAMPLES / "webapp", folder)
         lines = folder / "Dockerfile"
         lines.write_text(lines.read_text().replace("RUN python -m", "ARG VERSION=1.0\nRUN python -m"))
         greeting = folder / "src" / "greeting.py"
         greeting.write_text(greeting.read_text().replace("Hello", "Good morning"))
         asyncio.run(reasons(folder, engine))
+        (folder.parent / "history.sqlite").unlink()
         shutil.rmtree(folder)
         shutil.copytree(EXAMPLES / "webapp", folder)
         (folder / "src" / "greeting.py").write_text(

@@ -59,6 +59,10 @@ def short(cause: Cause, step: Step) -> str:
         return f"{_clip(plain(step.instruction), 30)} edited"
     if cause.kind in (CauseKind.ARGUMENT_CHANGED, CauseKind.ENVIRONMENT_CHANGED, CauseKind.PLATFORM_CHANGED):
         name, old, new = named(plain(cause.old or ""), plain(cause.new or ""))
+        if cause.old is None and new:
+            return f"{_clip(new, 30)} is new"
+        if cause.new is None and old:
+            return f"{_clip(old, 30)} is gone"
         if old or new:
             return f"{name} {_clip(old, 20) or 'unset'} → {_clip(new, 20) or 'unset'}".strip()
     return _SHORT[cause.kind]
