@@ -121,8 +121,11 @@ def test_two_megabytes_in_one_line(engine: PrivateEngine, project: Project, open
     terminal.wait_text("xxxxxxxx", "the end")
     terminal.press("z", "end", "home", "z", "/", "x")
     terminal.wait_text("following")
-    terminal.press("escape", "escape")
-    terminal.press("tab", "?")
+    terminal.press("escape")
+    terminal.wait_text("copy log")  # the search is closed, the log has the focus
+    terminal.press("tab")
+    terminal.wait_gone("copy log")
+    terminal.press("?")
     terminal.wait_text("What the shapes say")
     terminal.press("escape")
     terminal.wait_gone("What the shapes say")
