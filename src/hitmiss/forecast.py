@@ -42,7 +42,6 @@ from hitmiss.step_files import files_of
 
 _PAST = 40
 """So many earlier builds are compared with."""
-_LOOKED_AT = frozenset({Verdict.HIT, Verdict.MISS, Verdict.FAILED, Verdict.CANCELED})
 _FEW = 40
 """So many files are read at once to see whether a save changed anything."""
 
@@ -80,7 +79,7 @@ async def foresee(forecaster: Forecaster, runner: Runner, definition: Definition
 
 async def explained(forecaster: Forecaster, plan: Plan, build: Build) -> Build:
     """The finished build with what there is to say about it; it is remembered, unless nothing of it was looked at."""
-    if not any(step.verdict in _LOOKED_AT for step in build.steps):
+    if not any(step.verdict.looked_at for step in build.steps):
         return build
     left = await left_by(forecaster.builder, plan.engine, build)
     return await asyncio.to_thread(forecaster.explain, plan, build, left)
@@ -149,8 +148,7 @@ class Forecaster:
     def look(self, engine: Engine) -> None:
         """Take note of what the engine's cache holds while nothing is built: whether it was pruned."""
         if engine.records is not None:
-            in_use = {each.id for each in engine.records if each.in_use}
-            self._store.saw_records(self.builder, [each.id for each in engine.records], in_use)
+            self._saw(engine.records)
 
     def number(self) -> int:
         """The number of the latest remembered build of the project."""
@@ -190,8 +188,7 @@ class Forecaster:
         `left` is what it left behind on the engine.
         """
         if left.there:
-            in_use = {each.id for each in left.there if each.in_use}
-            self._store.saw_records(self.builder, [each.id for each in left.there], in_use, built=True)
+            self._saw(left.there, built=True)
         with self._lock:
             done = {ref(step): step for step in build.steps}
             facts = self._happened(plan, build, done)
@@ -322,11 +319,14 @@ class Forecaster:
         known = self._known | self._store.known(self.builder, keys)
         lost: frozenset[Key] = frozenset()
         if engine.records is not None:
-            at_rest = engine.at_rest
-            passing = {each.id for each in engine.records if each.in_use or (each.type != "regular" and not at_rest)}
-            pruned = self._store.saw_records(self.builder, [each.id for each in engine.records], passing)
-            lost = cache_records.lost(known, engine.records, pruned, at_rest=at_rest)
+            pruned = self._saw(engine.records, at_rest=engine.at_rest)
+            lost = cache_records.lost(known, engine.records, pruned, at_rest=engine.at_rest)
         return planning.Memory(known, lost, shapes)
+
+    def _saw(self, records: Sequence[cache_records.CacheRecord], *, at_rest: bool = True, built: bool = False) -> float:
+        """Take note of all records there are; when a prune was last noticed, in seconds since 1970."""
+        passing = {each.id for each in records if each.in_use or (each.type != "regular" and not at_rest)}
+        return self._store.saw_records(self.builder, [each.id for each in records], passing, built=built)
 
     def _step(
         self,

@@ -29,8 +29,6 @@ from hitmiss.report.json_report import report
 from hitmiss.runner import Runner, header_of, project_folder, ran, secret_values, secrets
 from hitmiss.settings import BuildOptions
 
-_LOOKED_AT = frozenset({Verdict.HIT, Verdict.MISS, Verdict.FAILED, Verdict.CANCELED})
-
 
 class _Out(Console):
     """stdout, whose reader may go away (`hitmiss build | head`): what is printed then is lost, and the build cancelled.
@@ -58,7 +56,7 @@ def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
         _print_json(build, out)
         if code != NO_ENGINE:
             terminal.print_failure(build, err, log)
-    elif code == NO_ENGINE and not any(step.verdict in _LOOKED_AT for step in build.steps):
+    elif code == NO_ENGINE and not any(step.verdict.looked_at for step in build.steps):
         pass
     elif out.is_terminal:
         terminal.print_tree(build, out, log)

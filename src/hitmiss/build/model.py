@@ -31,6 +31,11 @@ class Verdict(StrEnum):
         """Whether nothing more is to be expected of the step."""
         return self not in (Verdict.PENDING, Verdict.RUNNING)
 
+    @property
+    def looked_at(self) -> bool:
+        """Whether the engine has come to the step, and is done with it."""
+        return self in (Verdict.HIT, Verdict.MISS, Verdict.FAILED, Verdict.CANCELED)
+
 
 class Status(StrEnum):
     """How a build stands."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hitmiss.project import platforms as names
 from hitmiss.project.dockerfile import Dockerfile
 from hitmiss.project.mounts import mounts_of
-from hitmiss.project.operations import Key, Operation, Pass, Question, full_name
+from hitmiss.project.operations import Key, Operation, Pass, Question, full_name, stream_platform
 from hitmiss.project.scope import Scope
 from hitmiss.project.stages import Command
 from hitmiss.project.syntax import Instruction, heredoc_word
@@ -140,7 +140,7 @@ def _step(operation: Operation, group: Sequence[tuple[Pass, Operation]], several
     others.pop((instruction.start, instruction.end), None)
     return StepOutline(
         operation.state.name, operation.index, operation.of, _text(operation), _written(instruction),
-        instruction.start, instruction.end, instruction.keyword, _platform(operation) if several else "",
+        instruction.start, instruction.end, instruction.keyword, stream_platform(operation) if several else "",
         tuple(titles), tuple(others),
     )  # fmt: skip
 
@@ -156,7 +156,7 @@ def _title(run: Pass, operation: Operation, several: bool) -> str:
         return _text(operation)
     width = len(str(operation.of))
     place = (
-        _platform(operation) if several else "",
+        stream_platform(operation) if several else "",
         "" if run.graph.alone else operation.state.name,
         f"{operation.index:{width}}/{operation.of}",
     )
@@ -167,11 +167,6 @@ def _text(operation: Operation) -> str:
     if operation.command and operation.scope:
         return _name(operation.command, operation.scope)
     return f"FROM {full_name(operation.state.base_name)}"
-
-
-def _platform(operation: Operation) -> str:
-    scope = operation.scope
-    return operation.platform + (_crossing(operation.platform, scope) if scope else "")
 
 
 def _name(command: Command, scope: Scope) -> str:
@@ -192,20 +187,3 @@ def _name(command: Command, scope: Scope) -> str:
 def _summary(content: str) -> str:
     lines = content.strip(SPACE).replace("\r\n", "\n").split("\n")
     return lines[0] + ("..." if len(lines) > 1 else "")
-
-
-def _crossing(base: str, scope: Scope) -> str:
-    """The `->arm64` of a stage that declared TARGETPLATFORM or its parts and builds for another platform."""
-    if not base:
-        return ""
-    system, machine, _ = names.parts(base)
-    wanted: list[str] | None = None
-    for name, value in scope.env.items():
-        if name == "TARGETPLATFORM" and value:
-            return names.crossing(base, value)
-        if name in ("TARGETOS", "TARGETARCH", "TARGETVARIANT"):
-            wanted = wanted or ["", "", ""]
-            wanted[("TARGETOS", "TARGETARCH", "TARGETVARIANT").index(name)] = value or ""
-    if wanted is None:
-        return ""
-    return names.crossing(base, "/".join(filter(None, (wanted[0] or system, wanted[1] or machine, wanted[2]))))
