@@ -8,12 +8,14 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from watchfiles._rust_notify import RustNotify
 
 from hitmiss.project.context import Contexts, resolve
 from hitmiss.project.tree import Tree
@@ -471,6 +473,48 @@ def test_no_change_is_lost(root: Path, tmp_path: Path, seed: int) -> None:
             if not each.definition:
                 (there.discard if each.kind == Kind.DELETED else there.add)(each.path)
         assert there - {"Dockerfile", ".dockerignore"} == set(tree.entries) - {"Dockerfile", ".dockerignore"}
+
+
+def test_a_folder_that_became_a_link_is_not_watched_through_it(root: Path) -> None:
+    # `src/deep` is `src` under another name then, and inotify would tell of `src` by that name alone.
+    watcher = Watcher(resolve(str(root)), lambda _: None, lambda _: None, recursive=False)
+    watcher.read_rules()
+    watcher.trees[""].settle()
+    assert {"src", "src/deep", "src/deep/er"} <= set(watcher.trees[""].folders)
+    shutil.rmtree(root / "src/deep")
+    (root / "src/deep").symlink_to("..", target_is_directory=True)
+    write(root / "deep/er/x", "x")
+    watcher.listen()
+    assert watcher.notifier is not None
+    write(root / "new", "x")
+    write(root / "src/new", "x")
+    events = watcher.notifier.watch(50, 5, int(TIMEOUT * 1000), None)
+    assert not isinstance(events, str)
+    assert {path for _, path in events} >= {f"{root}/new", f"{root}/src/new"}
+
+
+def test_a_notifier_tells_all_it_saw_before_it_is_replaced(root: Path, tmp_path: Path) -> None:
+    with _watcher(root, recursive=False) as (watcher, _):
+        assert watcher.marks is not None
+        for number in range(200):
+            notifier = RustNotify([str(root / "src"), watcher.marks], False, False, 0, False, False)
+            write(root / "src" / str(number), "x")
+            events = watcher.last_words(notifier)
+            assert events is not None
+            assert f"{root}/src/{number}" in {path for _, path in events}
+    assert not Path(watcher.marks).exists()
+
+
+def test_nothing_of_ours_is_written_into_a_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "Dockerfile", "FROM scratch\n")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with _watcher(tmp_path, recursive=False) as (watcher, changes):
+        assert watcher.marks is None
+        (tmp_path / "a").mkdir()
+        wait_for(lambda: any(each.path == "a" for each in changes), TIMEOUT)
+        wait_for(lambda: not watcher.fresh, TIMEOUT)
+        write(tmp_path / "a/b")
+        wait_for(lambda: any(each.path == "a/b" for each in changes), TIMEOUT)
 
 
 def _disturb(root: Path, outside: Path, chance: random.Random) -> None:

@@ -6,7 +6,9 @@ It watches folders through watchfiles and reads them; it starts no process and k
 from __future__ import annotations
 
 import os
+import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -43,6 +45,8 @@ _MODIFIED: Final = 2
 """watchfiles' number for the event of something that changed where it is."""
 _ANOTHER: Final = (-1, -1)
 """Device and inode that no folder has."""
+MARK_S: Final = 2.0
+"""So long a notifier that is to be replaced may take to tell what it saw."""
 MOST_ERRORS: Final = 20
 """Errors of the notifier within a second, after which there is no more use in it."""
 
@@ -85,9 +89,20 @@ class Watcher:
         self.next_listening = 0.0
         self.blind: tuple[tuple[str, str], ...] = ()
         self.errors: list[float] = []
+        self.marks: str | None = None
+        """A folder of our own, which each notifier watches too: see `last_words`."""
 
     def run(self) -> None:
         """Watch until `stopping` is set; falls back to polling by itself."""
+        with tempfile.TemporaryDirectory(prefix="hitmiss-", ignore_cleanup_errors=True) as folder:
+            marks = Path(os.path.realpath(folder))
+            roots = [Path(os.path.realpath(tree.root)) for tree in self.trees.values()]
+            # Nothing of ours may be seen in a context.
+            self.marks = None if any(marks.is_relative_to(root) for root in roots) else marks.as_posix()
+            self.follow()
+
+    def follow(self) -> None:
+        """The work of `run`."""
         self.read_rules()
         for tree in self.trees.values():
             tree.settle()
@@ -133,10 +148,30 @@ class Watcher:
         self.listen()
         now = time.monotonic()
         self.next_listening = now + max(LISTEN_S, LISTEN_SHARE * (now - started))
+        late = self.last_words(old) if old else None
+        return self.look_again() if late is None else self.changes_at(late)
+
+    def last_words(self, notifier: RustNotify) -> set[tuple[int, str]] | None:
+        """All that a notifier has seen until now; None where that cannot be known.
+
+        Its thread may be behind. Events come in their order, so it has told all once it tells of a file that is made
+        now in a folder of our own.
+        """
+        if self.marks is None:
+            return None
+        events: set[tuple[int, str]] = set()
+        mark = f"{self.marks}/{time.monotonic_ns()}"
+        end = time.monotonic() + MARK_S
         with suppress(OSError, RuntimeError):
-            late = old.watch(1, 1, 1, None) if old else ""
-            return [] if isinstance(late, str) else self.changes_at(late)
-        return self.look_again()
+            Path(mark).touch()
+            while time.monotonic() < end:
+                found = notifier.watch(1, 1, BURST_MS, None)
+                if not isinstance(found, str):
+                    events |= found
+                    if any(path == mark for _, path in found):
+                        Path(mark).unlink()
+                        return events
+        return None
 
     def note_places(self) -> None:
         """Find the folders that are to be watched and are not."""
@@ -282,6 +317,19 @@ class Watcher:
         self.blind = tuple(blind)
         return frozenset(place for place in places if _encodable(place))
 
+    def linked(self) -> set[str]:
+        """Places that were folders when they were looked at and are links now, or lie behind one, or are gone.
+
+        watchfiles would follow the link, and a folder that is watched under two names is told of under one of them.
+        """
+        found: set[str] = set()
+        for tree in self.trees.values() if not self.recursive else ():
+            for folder in sorted(filter(None, tree.folders)):
+                place = f"{tree.root}/{folder}"
+                if place.rpartition("/")[0] in found or not _is_folder(place):
+                    found.add(place)
+        return found
+
     def listen(self) -> None:
         """Set the watches for the folders there are now; falls back to polling where the system refuses."""
         roots = [(tree.root, name) for name, tree in self.trees.items()]
@@ -293,7 +341,9 @@ class Watcher:
 
         for _ in range(MOST_ERRORS):
             places = self.places()
-            readable = sorted(place for place in places if os.access(place, os.R_OK | os.X_OK))
+            readable = sorted(place for place in places - self.linked() if os.access(place, os.R_OK | os.X_OK))
+            if self.marks:
+                readable.append(self.marks)
             try:
                 # Told to ignore refused permissions, watchfiles ignores a full inotify too: so it is not told to.
                 self.notifier = RustNotify(readable, False, False, 0, self.recursive, False)
@@ -369,6 +419,13 @@ def _stamp_of(place: str) -> tuple[int, ...] | None:
     except OSError:
         return None
     return status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _is_folder(place: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(place).st_mode)
+    except OSError:
+        return False
 
 
 def _encodable(path: str) -> bool:
