@@ -231,15 +231,41 @@ def test_a_digest_under_two_names_is_one_step_and_two_digests_of_a_name_too() ->
     assert verdicts(two) == {"a:1": "miss"}
 
 
-def test_bake_targets() -> None:
-    folding = Fold(Build(status=Status.RUNNING), bake_targets=frozenset({"web"}))
-    folding.hear(vertex("[web linux/amd64 a 1/2] FROM x", 0, 1), 0.0)
-    folding.hear(vertex("[web 1/2] RUN x", 0, 1), 0.0)
+def test_the_steps_of_a_bake_target_carry_its_name() -> None:
+    folding = Fold(Build(status=Status.RUNNING), bake_target="web")
+    folding.hear(vertex("[linux/amd64 a 1/2] FROM x", 0, 1), 0.0)
+    folding.hear(vertex("[1/2] RUN x", 0, 1), 0.0)
     second, first = folding.build(1.0).steps
     assert (first.bake_target, first.platform, first.stage) == ("web", "linux/amd64", "a")
     assert first.id == "web:linux/amd64:a:1"
     assert (second.bake_target, second.platform, second.stage) == ("web", None, "stage-0")
-    assert folding.build(1.0).stages[0].name.startswith("web ▸ ")
+    assert {stage.bake_target for stage in folding.build(1.0).stages} == {"web"}
+    assert len({stage.id for stage in folding.build(1.0).stages}) == 2
+
+
+# --- work that is shared with another build --------------------------------------------
+
+
+def test_a_step_under_another_builds_name_is_the_one_that_was_announced() -> None:
+    folding = Fold(Build(status=Status.RUNNING), announce("FROM x", "RUN a", "RUN b", stage="own"))
+    folding.hear(vertex("[other 1/7] FROM x", 0, 1), 0.0)
+    folding.hear(vertex("[other 5/7] RUN b", 0, 1), 0.0)
+    folding.hear(vertex("[own 2/3] RUN a", 0, 1, cached=True), 0.0)
+    assert verdicts(folding.build(1.0)) == {"own:1": "hit", "own:2": "hit", "own:3": "miss"}
+
+
+def test_the_same_numbers_in_another_builds_name_move_nothing() -> None:
+    folding = Fold(Build(status=Status.RUNNING), announce("FROM x", "RUN a", "RUN b", stage="own"))
+    folding.hear(vertex("[own 1/5] FROM x", 0, 1), 0.0)
+    folding.hear(vertex("[own 2/5] RUN a", 0, 1), 0.0)
+    assert [step.id for step in folding.build(1.0).steps] == ["own:1", "own:2", "own:3"]
+
+
+def test_steps_of_another_target_that_were_not_announced_are_not_shown() -> None:
+    folding = Fold(Build(status=Status.RUNNING), announce("RUN a", stage="own"), foreign={"f", "g"})
+    folding.hear(vertex("[base 2/2] RUN base", 0, 1, digest="f"), 0.0)
+    folding.hear(vertex("[base 1/2] RUN a", 0, 1, digest="g"), 0.0)
+    assert verdicts(folding.build(1.0)) == {"own:1": "miss"}
 
 
 # --- what is made anew ----------------------------------------------------------------

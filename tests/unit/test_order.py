@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hitmiss.build.order import StageKey, stages
 
 
-def key(name: str, platform: str | None = None, target: str | None = None) -> StageKey:
-    return (target, platform, name)
+def key(name: str, platform: str | None = None) -> StageKey:
+    return (platform, name)
 
 
 BASE, DEPS, CODE, FINAL = (key(name) for name in ("base", "deps", "code", "final"))
@@ -42,11 +42,6 @@ def test_platforms_stay_together() -> None:
         key("build", "linux/arm64"),
         key("final", "linux/arm64"),
     ]
-
-
-def test_bake_targets_stay_together() -> None:
-    keys = [key("a", target="web"), key("a", target="api"), key("b", target="web"), key("b", target="api")]
-    assert [found[0] for found in stages(keys, {})] == ["api", "api", "web", "web"]
 
 
 def test_a_circle_is_shown_and_not_refused() -> None:

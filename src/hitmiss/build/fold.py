@@ -8,7 +8,7 @@ is) and no screen.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -22,8 +22,8 @@ from hitmiss.build.vertices import Name, Seen, covered_s, read_name
 _MAX_TEXT = 2000
 """Lines outside the stream that are kept: a client that writes plain text without end must not fill the memory."""
 
-StepKey = tuple[str | None, str | None, str, int, str]
-"""What a step is within one build: bake target, platform, stage, index, and its text."""
+StepKey = tuple[str | None, str, int, str]
+"""What a step is within one build: platform, stage, index, and its text."""
 
 Durations = Callable[[str | None, str, str], float | None]
 """(platform, stage, instruction) → seconds the step took when it last ran, None when never seen."""
@@ -46,7 +46,7 @@ class _Row:
 
     @property
     def stage(self) -> order.StageKey:
-        return self.key[:3]
+        return self.key[:2]
 
     def seen(self) -> list[Seen]:
         return [vertex for vertex, _ in self.vertices]
@@ -61,12 +61,17 @@ class Fold:
         expected: Sequence[Expected] = (),
         *,
         durations: Durations = lambda platform, stage, text: None,
-        bake_targets: frozenset[str] = frozenset(),
+        bake_target: str = "",
+        foreign: Collection[str] = (),
     ) -> None:
+        """`bake_target` is the one of several that this is the build of; `foreign` are the digests of steps that
+        another one has, and that are this one's only where it announced them.
+        """
         self.logs = LogBook()
         self._build = build
         self._durations = durations
-        self._bake_targets = bake_targets
+        self._bake_target = bake_target
+        self._foreign = foreign
         self._vertices: dict[str, Seen] = {}
         self._rows: dict[StepKey, _Row] = {}
         self._ids: set[str] = set()
@@ -79,13 +84,16 @@ class Fold:
         self._stages: dict[order.StageKey, Stage] = {}
         self._own_work: tuple[Step, ...] | None = None
         self._announced: dict[tuple[str | None, str, int], _Row] = {}
+        self._shown: dict[str, list[_Row]] = {}
+        """The announced steps by what the stream calls them."""
         self._foreseen: Mapping[tuple[str, str, int], Foreseen] = {}
         for each in expected:
-            row = self._row((None, each.platform, each.stage, each.index, each.instruction), each.of)
+            row = self._row((each.platform, each.stage, each.index, each.instruction), each.of)
             row.place, row.announced = each.place, True
             self._announced[each.platform, each.stage, each.index] = row
+            self._shown.setdefault(each.shown or each.instruction, []).append(row)
         self._stage_order = list(dict.fromkeys(row.stage for row in self._rows.values()))
-        names = {name for _, _, name in self._stage_order}
+        names = {name for _, name in self._stage_order}
         self._sole_stage = names.pop() if len(names) == 1 else "stage-0"
 
     def hear(self, event: Event, now: float) -> None:
@@ -189,26 +197,47 @@ class Fold:
 
     def _place(self, vertex: Seen, group: str) -> None:
         """Finds the step that a vertex seen for the first time belongs to."""
-        name = read_name(vertex.name, group, self._bake_targets)
+        name = read_name(vertex.name, group)
         if name is None:
             self._internals[vertex.digest] = vertex
             return
-        row = self._row_for(name, name.stage or self._sole_stage)
+        stage = name.stage or self._sole_stage
+        row = self._known_elsewhere(name, stage)
+        if row is None and vertex.digest in self._foreign and (name.platform, stage, name.index) not in self._announced:
+            return
+        row = row or self._row_for(name, stage)
         row.vertices.append((vertex, name.link))
         self._row_of[vertex.digest] = row
         self._layout = None
+
+    def _known_elsewhere(self, name: Name, stage: str) -> _Row | None:
+        """The announced step that another build on the same engine gave its own name.
+
+        BuildKit reports work that two builds share under the name that it was given last, with the stage and the
+        numbers of the other build (measured; `solver/jobs.go` keeps one name for a vertex).
+        """
+        there = self._announced.get((name.platform, stage, name.index)) or self._announced.get(
+            (None, stage, name.index)
+        )
+        if there and (there.key[-1] == name.text or (_is_from(there.key[-1]) and _is_from(name.text))):
+            return None
+        if there and there.of - name.of == there.key[2] - name.index != 0:
+            return None  # a base image's ONBUILD lines stand above it
+        text = name.text.partition("@")[0] if _is_from(name.text) else name.text
+        rows = [row for row in self._shown.get(text, ()) if not row.vertices and row.key in self._rows]
+        return rows[0] if rows and rows[0].key[0] in (name.platform, None) else None
 
     def _row_for(self, name: Name, stage: str) -> _Row:
         announced = self._announced.get((name.platform, stage, name.index)) or self._announced.get(
             (None, stage, name.index)
         )
-        if announced and announced.of != name.of:
+        if announced and announced.of != name.of and announced.key[-1] != name.text and not _is_from(name.text):
             self._forget_announced(stage)
             announced = None
         text = name.text
         if announced and _is_from(text) and _is_from(announced.key[-1]):
             text = announced.key[-1]  # the engine writes the image in full; the reader wants the Dockerfile's words
-        key = (name.bake_target, name.platform, stage, name.index, text)
+        key = (name.platform, stage, name.index, text)
         if announced and key not in self._rows and not announced.vertices:
             del self._rows[announced.key]  # announced in other words, as far as the Dockerfile alone could tell
             announced.key = key
@@ -219,7 +248,7 @@ class Fold:
 
     def _forget_announced(self, stage: str) -> None:
         """The engine sees this stage otherwise than the Dockerfile told us: its own word counts."""
-        self._drop([row for row in self._rows.values() if row.announced and not row.vertices and row.key[2] == stage])
+        self._drop([row for row in self._rows.values() if row.announced and not row.vertices and row.key[1] == stage])
         self._announced = {key: row for key, row in self._announced.items() if key[1] != stage}
 
     def _row(self, key: StepKey, of: int) -> _Row:
@@ -231,8 +260,8 @@ class Fold:
         return row
 
     def _new_id(self, key: StepKey) -> str:
-        target, platform, stage, index, _ = key
-        where = ":".join(part for part in (target, platform, stage) if part)
+        platform, stage, index, _ = key
+        where = ":".join(part for part in (self._bake_target, platform, stage) if part)
         step_id, again = f"{where}:{index}", 1
         while step_id in self._ids:
             again += 1
@@ -260,7 +289,7 @@ class Fold:
 
     def _make_step(self, row: _Row) -> Step:
         vertices = row.seen()
-        target, platform, stage, index, text = row.key
+        platform, stage, index, text = row.key
         own = [vertex for vertex, link in row.vertices if not link]
         if any(vertex.inputs for vertex in own) and text[:4].upper() == "ADD ":
             own = [vertex for vertex in own if vertex.inputs]  # the other one fetches what is added, in every build
@@ -276,7 +305,7 @@ class Fold:
             of=row.of,
             instruction=text,
             platform=platform,
-            bake_target=target,
+            bake_target=self._bake_target or None,
             place=row.place,
             verdict=verdict,
             started=min((start for vertex in vertices for start in vertex.intervals), default=None),
@@ -289,6 +318,7 @@ class Fold:
             last_s=self._durations(platform, stage, text),
             planned=foreseen.planned if foreseen else None,
             expected_s=foreseen.expected_s if foreseen else None,
+            work=foreseen.work if foreseen else own[0].digest if own else "",
             cause=foreseen.cause if foreseen and verdict in (Verdict.PENDING, Verdict.RUNNING) else None,
         )
 
@@ -346,7 +376,7 @@ class Fold:
                 steps = tuple(row.step for row in rows if row.step)
                 old = self._stages.get(key)
                 if old is None or len(old.steps) != len(steps) or any(map(_differ, old.steps, steps)):
-                    self._stages[key] = _stage(key, steps)
+                    self._stages[key] = self._stage(key, steps)
         return tuple(self._stages[key] for key, _ in self._layout)
 
     def _make_layout(self) -> list[tuple[order.StageKey, list[_Row]]]:
@@ -366,19 +396,14 @@ class Fold:
                 if other is not None and not {row.stage, other.stage} <= announced:
                     needs[row.stage].add(other.stage)
         return [
-            (key, sorted(groups[key], key=lambda row: row.key[3]))
+            (key, sorted(groups[key], key=lambda row: row.key[2]))
             for key in order.stages(list(groups), needs, self._stage_order)
         ]
 
-
-def _stage(key: order.StageKey, steps: tuple[Step, ...]) -> Stage:
-    target, platform, name = key
-    return Stage(
-        id=":".join(part for part in key if part),
-        name=f"{target} ▸ {name}" if target else name,
-        platform=platform,
-        steps=steps,
-    )
+    def _stage(self, key: order.StageKey, steps: tuple[Step, ...]) -> Stage:
+        platform, name = key
+        ids = filter(None, (self._bake_target, *key))
+        return Stage(":".join(ids), name, platform, steps, bake_target=self._bake_target or None)
 
 
 def _differ(one: Step, other: Step) -> bool:

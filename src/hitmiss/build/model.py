@@ -160,6 +160,8 @@ class Expected(msgspec.Struct, frozen=True):
     place: Place
     platform: str | None = None
     text: str = ""
+    shown: str = ""
+    """What the stream calls it, as far as the Dockerfile decides that; "" is the instruction."""
 
 
 class Foreseen(msgspec.Struct, frozen=True):
@@ -168,6 +170,8 @@ class Foreseen(msgspec.Struct, frozen=True):
     planned: Planned
     expected_s: float | None = None
     cause: Cause | None = None
+    work: str = ""
+    """The name of its key: equal for a step that several targets share."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -202,6 +206,8 @@ class Step(msgspec.Struct, frozen=True):
     note: Note | None = None
     alarm: str = ""
     """One sentence about a hit whose inputs are not what they seem; "" for none."""
+    work: str = ""
+    """What it does, named: equal for steps of several targets that BuildKit does once. "" while that is not known."""
 
     @property
     def plan_was_wrong(self) -> bool:
@@ -226,6 +232,7 @@ class Stage(msgspec.Struct, frozen=True):
     name: str
     platform: str | None
     steps: tuple[Step, ...]
+    bake_target: str | None = None
 
     @property
     def title(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-StageKey = tuple[str | None, str | None, str]
-"""Bake target, platform, stage name."""
+StageKey = tuple[str | None, str]
+"""Platform, stage name."""
 
 
 def stages(
@@ -21,8 +21,8 @@ def stages(
     position = {key: index for index, key in enumerate(announced)}
     appeared = {key: index for index, key in enumerate(reversed(keys))}
 
-    def rank(key: StageKey) -> tuple[int, str, str, int]:
-        return (position.get(key, len(position)), key[0] or "", key[1] or "", appeared[key])
+    def rank(key: StageKey) -> tuple[int, str, int]:
+        return (position.get(key, len(position)), key[0] or "", appeared[key])
 
     sorter = TopologicalSorter({key: needs.get(key, set()) - {key} for key in keys})
     try:

@@ -27,7 +27,6 @@ Intervals = Mapping[datetime, datetime | None]
 class Name(msgspec.Struct, frozen=True):
     """What a vertex's name says: `[linux/amd64 build  2/11] RUN make`."""
 
-    bake_target: str | None
     platform: str | None
     stage: str
     index: int
@@ -36,7 +35,7 @@ class Name(msgspec.Struct, frozen=True):
     link: bool
 
 
-def read_name(name: str, group: str = "", bake_targets: frozenset[str] = frozenset()) -> Name | None:
+def read_name(name: str, group: str = "") -> Name | None:
     """The parts of a step's name, None for BuildKit's own work.
 
     The index is padded when a stage has ten steps or more; the sole stage of a Dockerfile is not named
@@ -45,19 +44,17 @@ def read_name(name: str, group: str = "", bake_targets: frozenset[str] = frozens
     match = _NAME.match(name)
     if not match:
         return None
-    target = platform = None
+    platform = None
     stage = ""
     for word in match["head"].split():
         if "/" in word:
             platform = word
-        elif word in bake_targets and target is None:
-            target = word
         else:
             stage = word
     text = match["text"]
     copied = text.removeprefix(_LINK)
     link = copied != text and group.endswith(f"] {copied}")
-    return Name(target, platform, stage, int(match["index"]), int(match["of"]), copied if link else text, link)
+    return Name(platform, stage, int(match["index"]), int(match["of"]), copied if link else text, link)
 
 
 class Seen:

@@ -137,6 +137,7 @@ def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str)
         place=Place(file, step.start, step.end),
         platform=step.platform or None,
         text=step.text,
+        shown=step.instruction,
     )
 
 

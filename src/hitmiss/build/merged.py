@@ -1,0 +1,86 @@
+"""The builds of several targets as one: what the screen and the reports show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from hitmiss.build.model import Build, Stage, Status, Step
+
+T = TypeVar("T")
+
+
+def merged(builds: Sequence[Build], *, target: str = "") -> Build:
+    """One build of all steps, those that several targets share once: with the first that has them.
+
+    A single build is given back as it is. `target` names the whole.
+    """
+    if len(builds) == 1:
+        return builds[0]
+    stages: list[Stage] = []
+    internals: dict[str, Step] = {}
+    seen: dict[str, str] = {}
+    context_bytes = 0
+    for build in builds:
+        stages += filter(None, (_own(stage, seen) for stage in build.stages))
+        fresh = [work for work in build.internals if work.id not in internals]
+        if fresh or not build.internals:
+            context_bytes += build.context_bytes
+        internals.update((work.id, work) for work in fresh)
+    begun = [build for build in builds if build.started]
+    return Build(
+        number=max((build.number for build in builds), default=0),
+        status=status_of([build.status for build in builds]),
+        target=target,
+        builder=next((build.builder for build in builds if build.builder), ""),
+        platforms=_unique(platform for build in builds for platform in build.platforms),
+        started=min((build.started for build in begun if build.started), default=None),
+        duration_s=_span(begun),
+        stages=tuple(stages),
+        internals=tuple(internals.values()),
+        checks=_unique(check for build in builds for check in build.checks),
+        text=_unique(line for build in builds for line in build.text),
+        error=next((build.error for build in builds if build.error), ""),
+        context_bytes=context_bytes,
+    )
+
+
+def status_of(statuses: Iterable[Status]) -> Status:
+    """How a whole stands whose parts stand like that."""
+    found = set(statuses)
+    order = (Status.RUNNING, Status.FAILED, Status.CANCELED, Status.SUCCEEDED)
+    return next((status for status in order if status in found), Status.IDLE)
+
+
+def shared(builds: Sequence[Build]) -> dict[str, str]:
+    """Steps that stand with an earlier target, by their ids: the id of the step that is shown for them."""
+    first: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for step in (step for build in builds for step in build.steps):
+        if step.work and first.setdefault(step.work, step.id) != step.id:
+            found[step.id] = first[step.work]
+    return found
+
+
+def _own(stage: Stage, seen: dict[str, str]) -> Stage | None:
+    """The stage with the steps that no target before it has; None where none is left."""
+    target = stage.bake_target or ""
+    kept = tuple(step for step in stage.steps if not step.work or seen.setdefault(step.work, target) == target)
+    if len(kept) == len(stage.steps):
+        return stage
+    return msgspec.structs.replace(stage, steps=kept) if kept else None
+
+
+def _span(builds: Sequence[Build]) -> float:
+    """From the beginning of the first to the end of the last, in seconds."""
+    starts = [build.started for build in builds if build.started]
+    if not starts:
+        return 0.0
+    first = min(starts)
+    return max((start - first).total_seconds() + build.duration_s for start, build in zip(starts, builds, strict=True))
+
+
+def _unique(items: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(items))

@@ -1,0 +1,117 @@
+"""The stream of several targets, taken apart; and their builds, put together again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hitmiss.build.demux import Demux
+from hitmiss.build.fold import Fold
+from hitmiss.build.merged import merged, shared
+from hitmiss.build.model import Build, Status, Step
+from hitmiss.build.progress import Log, Progress, Vertex
+
+START = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def vertex(name: str, digest: str, *, cached: bool = False) -> Vertex:
+    return Vertex(digest, name, started=START, completed=START + timedelta(seconds=1), cached=cached)
+
+
+def names(found: dict[str, Progress]) -> dict[str, list[str]]:
+    return {target: [each.name for each in event.vertexes or ()] for target, event in found.items()}
+
+
+def test_each_target_hears_its_own() -> None:
+    demux = Demux(["web", "api"])
+    event = Progress(
+        vertexes=(
+            vertex("[internal] load local bake definitions", "0"),
+            vertex("[web internal] load build definition from Dockerfile", "1"),
+            vertex("[web linux/amd64 build 2/4] RUN [ -e x ]", "2"),
+            vertex("[api 2/2] RUN web", "3"),
+            vertex("[api] exporting to image", "4"),
+        )
+    )
+    assert names(demux.split(event)) == {
+        "web": ["[internal] load build definition from Dockerfile", "[linux/amd64 build 2/4] RUN [ -e x ]"],
+        "api": ["[2/2] RUN web", "exporting to image"],
+    }
+
+
+def test_a_sole_target_is_named_nowhere() -> None:
+    demux = Demux(["web"])
+    event = Progress(vertexes=(vertex("[internal] load local bake definitions", "0"), vertex("[a 1/2] RUN x", "1")))
+    assert names(demux.split(event)) == {"web": ["[a 1/2] RUN x"]}
+
+
+def test_output_goes_to_all_that_have_the_step() -> None:
+    demux = Demux(["web", "api", "db"])
+    demux.split(Progress(vertexes=(vertex("[web a 1/2] RUN x", "1"), vertex("[api a 1/2] RUN x", "1"))))
+    found = demux.split(Progress(logs=(Log("1", data=b"hello"), Log("9", data=b"of nobody"))))
+    assert {target: event.logs for target, event in found.items()} == {
+        "web": (Log("1", data=b"hello"),),
+        "api": (Log("1", data=b"hello"),),
+    }
+
+
+def test_what_a_target_builds_on_is_not_its_own() -> None:
+    demux = Demux(["base", "api"], {"api": frozenset({"base"})})
+    folds = {
+        name: Fold(Build(status=Status.RUNNING), bake_target=name, foreign=demux.foreign[name])
+        for name in ("base", "api")
+    }
+    for event in (
+        Progress(vertexes=(vertex("[base 1/2] FROM x", "1"), vertex("[base 2/2] RUN base", "2"))),
+        Progress(vertexes=(vertex("[api 2/2] RUN base", "2"), vertex("[api 1/3] RUN own", "3"))),
+        Progress(logs=(Log("2", data=b"of base\n"),)),
+    ):
+        for name, part in demux.split(event).items():
+            folds[name].hear(part, 0.0)
+    assert [step.instruction for step in folds["api"].build(1.0).steps] == ["RUN own"]
+    assert [step.instruction for step in folds["base"].build(1.0).steps] == ["FROM x", "RUN base"]
+    assert folds["base"].logs.get("base:stage-0:2") is not None
+
+
+def build(name: str, *works: str, status: Status = Status.SUCCEEDED, start: float = 0.0) -> Build:
+    fold = Fold(Build(status=Status.RUNNING, started=START + timedelta(seconds=start)), bake_target=name)
+    for index, work in enumerate(works, 1):
+        fold.hear(Progress(vertexes=(vertex(f"[a {index}/{len(works)}] RUN {work}", work),)), 0.0)
+    fold.end(status, 2.0, error=f"{name} broke" if status is Status.FAILED else "")
+    return fold.build(2.0)
+
+
+def ids(steps: tuple[Step, ...]) -> list[str]:
+    return [step.id for step in steps]
+
+
+def test_shared_steps_stand_once_with_the_first_target() -> None:
+    web, api = build("web", "x", "y"), build("api", "x", "z")
+    whole = merged([web, api], target="default")
+    assert ids(whole.steps) == ["web:a:1", "web:a:2", "api:a:2"]
+    assert whole.misses == 3
+    assert shared([web, api]) == {"api:a:1": "web:a:1"}
+    assert whole.target == "default"
+
+
+def test_a_stage_that_is_shared_altogether_is_not_shown_twice() -> None:
+    whole = merged([build("web", "x"), build("api", "x")])
+    assert [stage.id for stage in whole.stages] == ["web:a"]
+
+
+def test_two_equal_steps_of_one_target_both_stand() -> None:
+    web = build("web", "x", "y")
+    double = merged([web, build("api", "z")])
+    assert ids(double.steps) == ["web:a:1", "web:a:2", "api:a:1"]
+
+
+def test_the_whole_stands_as_its_worst_part_and_lasts_from_first_to_last() -> None:
+    whole = merged([build("web", "x"), build("api", "z", status=Status.FAILED, start=5.0)])
+    assert whole.status is Status.FAILED
+    assert whole.error == "api broke"
+    assert whole.duration_s == 7.0
+    assert merged([Build(), build("web", "x")]).status is Status.SUCCEEDED
+
+
+def test_one_build_stays_as_it_is() -> None:
+    web = build("web", "x")
+    assert merged([web]) is web
