@@ -1,7 +1,7 @@
 """Base images without a hub: a static busybox and stand-ins for package managers, as an OCI archive.
 
 Pure: reads files and makes bytes, knows no engine. The same arguments give the same bytes, so that two engines
-which load an archive agree on every digest. Each image is an index of two platforms over the same layer: what is
+which load an archive agree on every digest. Each image is an index of two platforms over the same layers: what is
 called linux/arm64 holds this machine's busybox too, which is all that a multi-platform build here needs.
 """
 
@@ -49,6 +49,9 @@ FILES = {
     "etc/os-release": 'NAME="Stand-in"\nID=stand-in\nPRETTY_NAME="Stand-in base image of hitmiss"\n',
 }
 
+USERS = {"node": {"passwd": "node:x:1000:1000::/home/node:/bin/sh\n", "group": "node:x:1000:\n"}}
+"""Users that the hub's images of that name have."""
+
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -72,6 +75,32 @@ def archive(names: tuple[str, ...], marker: str = "", pace_ms: int = 0) -> bytes
 
     Another `marker` makes another image, for a tag that moves; `pace_ms` is how long a line of a stand-in takes.
     """
+    layers = [_layer(marker, pace_ms)]
+    return _archive(dict.fromkeys(names, layers))
+
+
+@lru_cache(maxsize=8)
+def archive_apart(names: tuple[str, ...], marker: str = "", pace_ms: int = 0) -> bytes:
+    """The same, but each of `names` is an image of its own with what the hub's has beside, so that one can take
+    another's place and be told from it."""
+    common = _layer("", pace_ms)
+    return _archive({name: _layers_of(name, marker, common) for name in names})
+
+
+def _layers_of(name: str, marker: str, common: bytes) -> list[bytes]:
+    """The layers of the image that stands in for the hub's `name`."""
+    kind = name.rpartition("/")[2].partition(":")[0]
+    own = {"etc/stand-in-image": f"{name}\n{marker}".encode()}
+    if kind == "uv":  # nothing but the program, to be copied from
+        script = (STANDINS / "uv").read_bytes()
+        return [_files({**own, "uv": script, "uvx": script}, 0o755)]
+    if kind in USERS:
+        own |= {f"etc/{file}": (FILES[f"etc/{file}"] + line).encode() for file, line in USERS[kind].items()}
+    return [common, _files(own, 0o644)]
+
+
+def _archive(images: dict[str, list[bytes]]) -> bytes:
+    """An archive with an image for each name, made of its layers."""
     blobs: dict[str, bytes] = {}
 
     def put(kind: str, data: bytes, **more: Any) -> dict[str, Any]:
@@ -79,22 +108,19 @@ def archive(names: tuple[str, ...], marker: str = "", pace_ms: int = 0) -> bytes
         blobs[f"blobs/sha256/{digest}"] = data
         return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data), **more}
 
-    layer = put(LAYER, _layer(marker, pace_ms))
-    manifests = []
-    for system in _platforms():
-        config = put(CONFIG, _json(_config(layer["digest"], system)))
-        image = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
-        manifests.append(put(MANIFEST, _json(image), platform=system))
-    index = put(INDEX, _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}))
-    entries = [{**index, "annotations": {"io.containerd.image.name": full_name(name)}} for name in names]
+    entries = []
+    for name, contents in images.items():
+        layers = [put(LAYER, content) for content in contents]
+        manifests = []
+        for system in _platforms():
+            config = put(CONFIG, _json(_config([layer["digest"] for layer in layers], system)))
+            image = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}
+            manifests.append(put(MANIFEST, _json(image), platform=system))
+        index = put(INDEX, _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}))
+        entries.append({**index, "annotations": {"io.containerd.image.name": full_name(name)}})
     blobs["index.json"] = _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
     blobs["oci-layout"] = _json({"imageLayoutVersion": "1.0.0"})
-
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for path, data in sorted(blobs.items()):
-            _add(tar, path, data, 0o644)
-    return out.getvalue()
+    return _files(blobs, 0o644)
 
 
 def _platforms() -> list[dict[str, str]]:
@@ -104,14 +130,14 @@ def _platforms() -> list[dict[str, str]]:
     return [{"os": "linux", "architecture": name} for name in (here, *others)]
 
 
-def _config(layer: str, system: dict[str, str]) -> dict[str, Any]:
+def _config(layers: list[str], system: dict[str, str]) -> dict[str, Any]:
     path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {
         "created": EPOCH,
         **system,
         "config": {"Env": [path], "Cmd": ["sh"]},
-        "rootfs": {"type": "layers", "diff_ids": [layer]},
-        "history": [{"created": EPOCH, "created_by": "stand-in base image"}],
+        "rootfs": {"type": "layers", "diff_ids": layers},
+        "history": [{"created": EPOCH, "created_by": "stand-in base image"}] * len(layers),
     }
 
 
@@ -148,6 +174,15 @@ def _applets() -> list[str]:
 
 def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _files(files: dict[str, bytes], mode: int) -> bytes:
+    """An archive of files, in the order of their paths."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, data in sorted(files.items()):
+            _add(tar, path, data, mode)
+    return out.getvalue()
 
 
 def _info(path: str, mode: int) -> tarfile.TarInfo:
