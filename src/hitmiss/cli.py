@@ -198,6 +198,16 @@ def demo(name: str, theme: str | None, recorded: bool) -> None:
 
 
 @main.command()
+@_PROJECT
+@click.option("--print", "only_print", is_flag=True, help="Print the file on stdout, and write nothing.")
+def init(project: str, only_print: bool) -> None:
+    """Write a settings file, with comments, from what is in the project's folder."""
+    from hitmiss import init as settings_file
+
+    sys.exit(settings_file.run(project, only_print=only_print))
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> None:
     """What is missing on this machine, and the command that mends it."""

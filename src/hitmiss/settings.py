@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from hitmiss.errors import UsageError
+from hitmiss.settings_rules import SETTINGS, WrongError, check
+from hitmiss.toml_lines import line_of
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -145,43 +148,85 @@ def looks_secret(name: str) -> bool:
     return bool(_SECRET_NAME.search(name))
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+class Secret(msgspec.Struct, frozen=True):
+    """Where a secret is: the name of an environment variable, or the path of a file. Never the secret itself."""
+
+    env: str = ""
+    file: str = ""
+
+
+class Watch(msgspec.Struct, frozen=True, rename="kebab"):
+    """Rules of the watch: the paths of a context whose saves start nothing."""
+
+    ignore: tuple[str, ...] = ()
+
+
+class Target(msgspec.Struct, frozen=True, rename="kebab"):
+    """One image, as the file has it: paths start from the file's folder, placeholders in tags are not filled in."""
+
+    context: str = "."
+    dockerfile: str = ""
+    target: str = ""
+    needs: tuple[str, ...] = ()
+    args: dict[str, str] = {}
+    secrets: dict[str, Secret] = {}
+    contexts: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
+    push: bool = False
+    load: bool = False
+    outputs: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    triggers: tuple[str, ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, rename="kebab"):
     """What `hitmiss.toml` (or `[tool.hitmiss]` of a `pyproject.toml`) may say; flags win over it."""
 
     on_change: Literal["restart", "queue", "manual"] = "restart"
-    settle: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 100
+    settle: int = 100
     """Quiet period after a save, in milliseconds."""
     theme: str = ""
     """A Textual theme; empty: hitmiss's own, dark."""
     keys: dict[str, str] = {}
     """Action → key or keys, comma separated."""
-
-
-_TAKES = {
-    "on-change": "restart, queue or manual",
-    "settle": "a whole number of milliseconds from 0 to 60000",
-    "theme": "the name of a theme",
-    "keys": 'a table of actions and keys (rebuild = "r")',
-}
-"""What each setting takes, in words."""
+    watch: Watch = Watch()
+    targets: dict[str, Target] = {}
+    """The images to build, in the file's order; none: what the folder itself has is built."""
 
 
 def load(folder: Path, user_file: Path | None = None) -> Settings:
     """The settings for a project folder: the user's own file, then the project's, key by key.
 
     Reads `hitmiss.toml`, or `[tool.hitmiss]` of `pyproject.toml`, in `folder`. Raises `UsageError` naming the file,
-    the key and what is allowed there.
+    the line, the key and what is allowed there.
     """
     given: dict[str, Any] = {}
     keys: dict[str, str] = {}
     if user_file:
-        given = _checked(user_file, _read(user_file))
+        given = _checked(user_file, (), own=True)
         keys |= given.get("keys", {})
     own, shared = folder / "hitmiss.toml", folder / "pyproject.toml"
-    table = _checked(own, _read(own)) if _is_file(own) else _checked(shared, _table_of(shared))
+    table = _checked(own, ()) if _is_file(own) else _checked(shared, _IN_PYPROJECT)
     given |= table
     keys |= table.get("keys", {})
     return msgspec.convert({**given, "keys": keys}, Settings)
+
+
+def warnings(settings: Settings) -> tuple[str, ...]:
+    """What is allowed in the settings and yet unwise, one sentence each."""
+    return tuple(
+        f"targets.{name}.args.{key} looks like a secret, and whoever has the image can read an argument: "
+        f"give it by [targets.{name}.secrets]."
+        for name, target in settings.targets.items()
+        for key, value in target.args.items()
+        if value and looks_secret(key)
+    )
+
+
+_IN_PYPROJECT = ("tool", "hitmiss")
 
 
 def _is_file(path: Path) -> bool:
@@ -191,37 +236,50 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _table_of(path: Path) -> dict[str, Any]:
-    """`[tool.hitmiss]` of a `pyproject.toml`; what else is in that file, or wrong with it, is not our business."""
-    try:
-        if b"hitmiss" not in path.read_bytes():
-            return {}
-    except OSError:
+def _checked(path: Path, at: tuple[str, ...], *, own: bool = False) -> dict[str, Any]:
+    """The settings of a file, from the table `at`; `own` is the user's own file, which knows no project."""
+    text = _read(path, b"hitmiss" if at else b"")
+    if not text:
         return {}
-    tool = _read(path).get("tool")
-    table = tool.get("hitmiss", {}) if isinstance(tool, dict) else {}
-    if not isinstance(table, dict):
-        raise UsageError(f"{path}: tool.hitmiss is no table.", "Write it as [tool.hitmiss].")
-    return table
-
-
-def _read(path: Path) -> dict[str, Any]:
+    table = _parsed(path, text)
+    for part in at:
+        table = table.get(part, {}) if isinstance(table, dict) else {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(table, dict):
+            raise WrongError((), f"{'.'.join(at)} is no table.", f"Write it as [{'.'.join(at)}].")
+        if own and "targets" in table:
+            raise WrongError(("targets",), "targets belong to a project.", "Move them to the project's hitmiss.toml.")
+        return check(table, SETTINGS)
+    except WrongError as error:
+        line = line_of(text, (*at, *error.path))
+        where = f"{path}:{line}" if line else str(path)
+        raise UsageError(f"{where}: {error.message}", error.mend) from None
+
+
+def _read(path: Path, word: bytes) -> str:
+    """The text of a file, "" when it is not there.
+
+    With a `word` (of a file that others write in too) it is also "" when the word is not in it, or it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+        if word not in content:
+            return ""
+        return content.decode("utf-8").replace("\r\n", "\n")
     except FileNotFoundError:
-        return {}
+        return ""
     except OSError as error:
+        if word:
+            return ""
         raise UsageError(f"{path} cannot be read: {error.strerror}.", "Mend the file, or remove it.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}.", "Mend the file, or remove it.") from error
 
 
-def _checked(path: Path, table: dict[str, Any]) -> dict[str, Any]:
-    for key, value in table.items():
-        if key not in _TAKES:
-            raise UsageError(f"{path}: there is no setting called {key!r}.", f"Settings: {', '.join(_TAKES)}.")
-        try:
-            msgspec.convert({key: value}, Settings)
-        except msgspec.ValidationError as error:
-            raise UsageError(f"{path}: {key} = {value!r} is not allowed.", f"It takes {_TAKES[key]}.") from error
-    return table
+def _parsed(path: Path, text: str) -> Any:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)  # so that 3.10 stays 3.10
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        where = f"{path}:{line[1] if line else text.rstrip().count(chr(10)) + 1}"  # "at end of document"
+        raise UsageError(f"{where} is not TOML: {error}.", "Mend the file, or remove it.") from error

@@ -14,7 +14,7 @@ from hitmiss import screen as screens
 from hitmiss.cli import main
 from hitmiss.settings import OPTIONS, BuildOptions, Option
 
-COMMANDS = ["build", "demo", "doctor", "replay", "plan", "why", "history", "diff"]
+COMMANDS = ["build", "demo", "doctor", "replay", "plan", "why", "history", "diff", "init"]
 VALUES = ("plain", "with spaces", "a=b,c=d", "-leading", "--leading", "", "ünï", "[red]x[/red]", "$HOME `x` ; *")
 
 
