@@ -23,6 +23,7 @@ from typing import TypeVar
 import msgspec
 import platformdirs
 
+from hitmiss.build import trouble
 from hitmiss.docker import builders, client, endpoint
 from hitmiss.errors import EngineError, HitmissError
 
@@ -67,6 +68,7 @@ class Facts:
     permitted: bool | None = None
     engine: str | HitmissError = ""
     buildx: tuple[int, int, int] | HitmissError = (0, 0, 0)
+    plain_build: str = ""
     builder: builders.BuilderInfo | HitmissError = field(default_factory=lambda: builders.BuilderInfo(""))
     inotify: tuple[int, int] | None = None
     terminal: str = ""
@@ -99,6 +101,7 @@ async def gather() -> Facts:
         permitted=os.access(socket, os.R_OK | os.W_OK) if socket and os.access(socket, os.F_OK) else None,
         engine=engine,
         buildx=buildx,
+        plain_build=trouble.plain_build(os.environ),
         builder=builder,
         inotify=_inotify(),
         terminal=os.environ.get("TERM", ""),
@@ -115,7 +118,7 @@ async def gather() -> Facts:
 
 def judge(facts: Facts) -> tuple[Finding, ...]:
     """What the facts mean, in the order in which to mend it."""
-    engine = (_engine(facts), _permission(facts), _buildx(facts), _builder(facts))
+    engine = (_engine(facts), _permission(facts), _buildx(facts), _builder(facts), _plain_build(facts))
     here = (_watching(facts), _terminal(facts), _colours(facts), _letters(facts), _data(facts), _editor(facts))
     return tuple(finding for finding in engine + here if finding is not None)
 
@@ -229,6 +232,12 @@ def _builder(facts: Facts) -> Finding:
     return Finding(
         "builder", Health.OK, f"{builder.name} ({builder.driver} driver) builds with {version}{platforms}{state}."
     )
+
+
+def _plain_build(facts: Facts) -> Finding | None:
+    if not facts.plain_build:
+        return None
+    return Finding("buildkit", Health.WARN, facts.plain_build, "unset DOCKER_BUILDKIT")
 
 
 def _watching(facts: Facts) -> Finding | None:

@@ -48,6 +48,11 @@ class _Row:
     def stage(self) -> order.StageKey:
         return self.key[:2]
 
+    @property
+    def given_up(self) -> bool:
+        """Whether nothing is known that does its work: BuildKit gives up work that another build does too."""
+        return all(vertex.canceled for vertex, _ in self.vertices)
+
     def seen(self) -> list[Seen]:
         return [vertex for vertex, _ in self.vertices]
 
@@ -109,7 +114,14 @@ class Fold:
         self._dirty.update(self._rows.values())
 
     def end(
-        self, status: Status, duration_s: float, *, error: str = "", image: str | None = None, ref: str = ""
+        self,
+        status: Status,
+        duration_s: float,
+        *,
+        error: str = "",
+        advice: str = "",
+        image: str | None = None,
+        ref: str = "",
     ) -> None:
         """The outcome. Steps that were not looked at become `skipped`, those still running `canceled`.
 
@@ -120,6 +132,7 @@ class Fold:
             status=status,
             duration_s=duration_s,
             error=error,
+            advice=advice,
             image=image,
             ref=ref or self._build.ref,
         )
@@ -224,7 +237,7 @@ class Fold:
         if there and there.of - name.of == there.key[2] - name.index != 0:
             return None  # a base image's ONBUILD lines stand above it
         text = name.text.partition("@")[0] if _is_from(name.text) else name.text
-        rows = [row for row in self._shown.get(text, ()) if not row.vertices and row.key in self._rows]
+        rows = [row for row in self._shown.get(text, ()) if row.given_up and row.key in self._rows]
         return rows[0] if rows and rows[0].key[0] in (name.platform, None) else None
 
     def _row_for(self, name: Name, stage: str) -> _Row:
@@ -328,6 +341,11 @@ class Fold:
         A FROM whose image was there already is only resolved: BuildKit reports it as done, not as cached. Nothing ran
         for it and nothing was fetched, so it is a hit; one that fetched or unpacked layers is a miss.
         """
+        # Work of two builds that turns out to be the same is done for one of them and given up for the other, which
+        # then hears of the first (BuildKit, `solver/scheduler.go`, mergeTo).
+        if any(vertex.looked_at and not vertex.canceled for vertex in own):
+            own = [vertex for vertex in own if not vertex.canceled]
+            vertices = [vertex for vertex in vertices if not vertex.canceled]
         broken = [vertex for vertex in vertices if vertex.error]
         if broken:
             return Verdict.CANCELED if all(vertex.canceled for vertex in broken) else Verdict.FAILED

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
-from hitmiss.build.model import Build, Stage, Status, Step
+from hitmiss.build.model import Build, Part, Stage, Status, Step
 
 T = TypeVar("T")
 
 
-def merged(builds: Sequence[Build], *, target: str = "") -> Build:
+def merged(
+    parts: Mapping[str, Build],
+    *,
+    target: str = "",
+    notes: Mapping[str, str] | None = None,
+    status: Status | None = None,
+) -> Build:
     """One build of all steps, those that several targets share once: with the first that has them.
 
-    A single build is given back as it is. `target` names the whole.
+    `parts` are the targets' builds by their names; a single one is given back as it is. `target` names the whole,
+    `notes` are words on how targets stand, `status` is how the whole stands where they cannot tell.
     """
+    builds = list(parts.values())
     if len(builds) == 1:
         return builds[0]
+    common = shared(builds)
+    told = {name: _note(name, build, common) for name, build in parts.items()} | dict(notes or {})
     stages: list[Stage] = []
     internals: dict[str, Step] = {}
     seen: dict[str, str] = {}
@@ -32,7 +42,7 @@ def merged(builds: Sequence[Build], *, target: str = "") -> Build:
     begun = [build for build in builds if build.started]
     return Build(
         number=max((build.number for build in builds), default=0),
-        status=status_of([build.status for build in builds]),
+        status=status or status_of([build.status for build in builds]),
         target=target,
         builder=next((build.builder for build in builds if build.builder), ""),
         platforms=_unique(platform for build in builds for platform in build.platforms),
@@ -43,7 +53,9 @@ def merged(builds: Sequence[Build], *, target: str = "") -> Build:
         checks=_unique(check for build in builds for check in build.checks),
         text=_unique(line for build in builds for line in build.text),
         error=next((build.error for build in builds if build.error), ""),
+        advice=next((build.advice for build in builds if build.error), ""),
         context_bytes=context_bytes,
+        parts=tuple(Part(name, build.status, told[name]) for name, build in parts.items()),
     )
 
 
@@ -62,6 +74,14 @@ def shared(builds: Sequence[Build]) -> dict[str, str]:
         if step.work and first.setdefault(step.work, step.id) != step.id:
             found[step.id] = first[step.work]
     return found
+
+
+def _note(name: str, build: Build, common: Mapping[str, str]) -> str:
+    """What to say of a target whose steps stand elsewhere."""
+    owners = [common[step.id].partition(":")[0] for step in build.steps if step.id in common]
+    if not owners:
+        return ""
+    return f"{len(owners)} {'step' if len(owners) == 1 else 'steps'} shared with {', '.join(dict.fromkeys(owners))}"
 
 
 def _own(stage: Stage, seen: dict[str, str]) -> Stage | None:

@@ -161,7 +161,7 @@ class Expected(msgspec.Struct, frozen=True):
     platform: str | None = None
     text: str = ""
     shown: str = ""
-    """What the stream calls it, as far as the Dockerfile decides that; "" is the instruction."""
+    """What the stream calls it, as far as the Dockerfile decides that; "" for nothing else than the instruction."""
 
 
 class Foreseen(msgspec.Struct, frozen=True):
@@ -239,6 +239,11 @@ class Stage(msgspec.Struct, frozen=True):
         """How the tree names the stage."""
         return f"{self.name} · {self.platform}" if self.platform else self.name
 
+    @property
+    def full_title(self) -> str:
+        """The same with its target, where it is one of several."""
+        return f"{self.bake_target} ▸ {self.title}" if self.bake_target else self.title
+
 
 class Check(msgspec.Struct, frozen=True):
     """A warning of the Dockerfile checks; `line` counts from 1, 0 when it names no line."""
@@ -250,12 +255,21 @@ class Check(msgspec.Struct, frozen=True):
     line: int
 
 
+class Part(msgspec.Struct, frozen=True):
+    """One target of several that are built together; `note` is a word on how it stands ("" for nothing to say)."""
+
+    name: str
+    status: Status = Status.IDLE
+    note: str = ""
+
+
 class Build(msgspec.Struct, frozen=True):
     """A build at one moment.
 
     `number` counts the builds of the project on this machine from 1; `ref` is the name of the engine's own build
     record. `text` is what the client said outside the stream (the source excerpt and the error of a failed build, and
-    its warnings).
+    its warnings). `error` is what a user is told of a failure, `advice` the end of it that says what to do ("" where
+    that is not known).
     """
 
     number: int = 0
@@ -270,9 +284,12 @@ class Build(msgspec.Struct, frozen=True):
     checks: tuple[Check, ...] = ()
     text: tuple[str, ...] = ()
     error: str = ""
+    advice: str = ""
     context_bytes: int = 0
     image: str | None = None
     ref: str = ""
+    parts: tuple[Part, ...] = ()
+    """The targets, where it is one of several; their steps carry the names."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -304,6 +321,11 @@ class Build(msgspec.Struct, frozen=True):
             if step.id == step_id:
                 return step
         return None
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong: `error` without what to do about it."""
+        return self.error.removesuffix(self.advice).rstrip()
 
     @property
     def failed_step(self) -> Step | None:

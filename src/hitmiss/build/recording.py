@@ -41,6 +41,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     start: Header | None = None
     end: Status | None = None
     error: str = ""
+    advice: str = ""
     image: str | None = None
     ref: str = ""
 
@@ -66,9 +67,9 @@ class Writer:
         """One line of the stream, `t` seconds after the build's start."""
         self._write(Record(t=round(t, 4), line=line.decode("utf-8", "replace")))
 
-    def end(self, t: float, status: Status, error: str, image: str | None, ref: str) -> None:
+    def end(self, t: float, status: Status, error: str, image: str | None, ref: str, advice: str = "") -> None:
         """The build is over."""
-        self._write(Record(t=round(t, 4), end=status, error=error, image=image, ref=ref), flush=True)
+        self._write(Record(t=round(t, 4), end=status, error=error, advice=advice, image=image, ref=ref), flush=True)
 
     def close(self) -> None:
         """No more builds."""

@@ -1,0 +1,200 @@
+"""What was asked of the build and cannot be had: targets, flags, secrets, keys, entitlements, drivers, definitions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from hitmiss.build.trouble_case import Advice, Case, familiar, host_of, meant, registry
+from hitmiss.build.trouble_steps import not_given
+
+Answer = Callable[[re.Match[str], Case], Advice]
+
+
+def asked(case: Case) -> Advice | None:
+    """The first of `_ANSWERS` whose words the client's last sentence has."""
+    for words, answer in _ANSWERS:
+        if found := re.search(words, case.error):
+            return answer(found, case)
+    return None
+
+
+def _mount(_: re.Match[str], case: Case) -> Advice:
+    line = f" ({case.line})" if case.line else ""
+    return Advice(
+        f"The Dockerfile frontend that was taken does not know `RUN --mount`{line}.",
+        "Make `# syntax=docker/dockerfile:1` the first line, or update Docker.",
+    )
+
+
+def _legacy(_: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        "A `docker build` without BuildKit was started, and that knows no `RUN --mount`.",
+        "Unset DOCKER_BUILDKIT=0, or say `docker buildx build`; hitmiss itself always builds with BuildKit.",
+    )
+
+
+def _target(found: re.Match[str], case: Case) -> Advice:
+    names = f"Its stages: {', '.join(case.known.stages)}." if case.known.stages else "None of its stages has a name."
+    close = f"Did you mean {found[2]}? " if found[2] else f"{meant(found[1], case.known.stages)} ".lstrip()
+    return Advice(f"There is no stage {found[1]} in the Dockerfile.", f"{close}{names}")
+
+
+def _flag(found: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        f"{case.line.split(' ')[0] or 'The instruction'} has no flag {found[1]}.", f"Did you mean --{found[2]}?"
+    )
+
+
+def _blank(found: re.Match[str], case: Case) -> Advice:
+    names = re.findall(r"\$\{?(\w+)", found[1])
+    if not names:
+        return Advice(f"FROM {found[1]} names no image.", "Name the image to start from.")
+    name = names[0]
+    return Advice(
+        f"FROM {found[1]} names no image: the argument {name} has no value.",
+        f"Give it one: `--build-arg {name}=IMAGE`, or `ARG {name}=IMAGE` above the first FROM.",
+    )
+
+
+def _upper(found: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        f'"{found[1]}" is no name of an image or stage: it has capital letters.', "Write it in small letters."
+    )
+
+
+def _secret(found: re.Match[str], case: Case) -> Advice:
+    return not_given(found[1])
+
+
+def _file(found: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        f"The file {found[1]}, which a secret or a key is to be read from, is not there.",
+        "Look at `src=` of --secret; paths are taken from the folder where hitmiss was started.",
+    )
+
+
+def _ssh(found: re.Match[str], case: Case) -> Advice:
+    name = found[1]
+    given = f"--ssh {name}" if name == "default" else f"--ssh {name}=KEYFILE"
+    return Advice(f"A step wants the SSH key or agent `{name}`, and none is given.", f"Give it: `{given}`.")
+
+
+def _agent(_: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        "There is no SSH agent: SSH_AUTH_SOCK is not set.",
+        "Start one (`eval $(ssh-agent)` and `ssh-add`), or name a key: `--ssh default=KEYFILE`.",
+    )
+
+
+def _key(found: re.Match[str], case: Case) -> Advice:
+    return Advice(f"The SSH key {found[1]} is not there.", "Look at the path after `--ssh`.")
+
+
+def _allow(found: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        f"The build wants {found[1]}, which is not allowed.",
+        f"Allow it with `--allow {found[1]}`, if you trust the Dockerfile; the builder must allow it too.",
+    )
+
+
+def _driver(found: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        f"{found[1]} by the {found[2]} driver of this builder.",
+        "Take another builder (`docker buildx create --use --driver docker-container`), or turn on the engine's "
+        "containerd image store.",
+    )
+
+
+def _variable(found: re.Match[str], case: Case) -> Advice:
+    place = re.search(r"(\S+:\d+),", case.error)
+    where = f" of {place[1]}" if place else ""
+    return Advice(
+        f"The variable {found[1]}{where} is not defined.",
+        f'Define it in the bake file (`variable "{found[1]}" {{ default = "" }}`), or mend its name.',
+    )
+
+
+def _required(found: re.Match[str], case: Case) -> Advice:
+    why = f" ({found[2]})" if found[2] else ""
+    return Advice(
+        f"The compose file needs the variable {found[1]}, which has no value{why}.",
+        f"Set it in .env or in the environment: `{found[1]}=…`.",
+    )
+
+
+def _bake_target(found: re.Match[str], case: Case) -> Advice:
+    close = meant(found[1], case.known.stages)
+    return Advice(
+        f"There is no target {found[1]} in the bake or compose file.",
+        close
+        or "Look at its name, and at `inherits` and `contexts`: `docker buildx bake --list targets` names them all.",
+    )
+
+
+def _circle(found: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        f"The targets {found[1]} and {found[2]} need each other, so neither can be built first.",
+        "Take one of the two `target:` contexts away.",
+    )
+
+
+def _named_context(found: re.Match[str], case: Case) -> Advice:
+    return Advice(f"The context {found[1]} is to be {found[2]}, which is not there.", "Look at its path.")
+
+
+def _builder_image(found: re.Match[str], case: Case) -> Advice:
+    """buildx takes its container driver for an engine without BuildKit too (`builder/builder.go`)."""
+    name = case.build.builder
+    if name == "default":
+        return Advice(
+            f"The engine has no BuildKit of its own, and the image {familiar(found[1])} that brings it could not be "
+            "fetched.",
+            f"Update Docker Engine to 23 or newer, or mend the network to {registry(host_of(found[1]))}.",
+        )
+    return Advice(
+        f"The builder {name} could not be started: its own image {familiar(found[1])} could not be fetched.",
+        f"Mend the network to {registry(host_of(found[1]))}, or build on another one: `--builder default`.",
+    )
+
+
+def _silent(_: re.Match[str], case: Case) -> Advice:
+    name = case.build.builder
+    return Advice(
+        f"The builder {name} did not answer.",
+        f"`docker buildx inspect --bootstrap {name}` shows why; `docker buildx ls` lists the others.",
+    )
+
+
+_ANSWERS: tuple[tuple[str, Answer], ...] = (
+    # BuildKit and moby, `frontend/dockerfile/instructions/bflag.go`; the legacy builder, `builder/dockerfile`
+    (r"(?i)parse error (?:on )?line \d+: unknown flag: (?:--)?mount$", _mount),
+    (r"the --mount option requires BuildKit", _legacy),
+    (r"unknown flag: (--[\w-]+) \(did you mean ([\w-]+)\?\)", _flag),
+    # BuildKit, `frontend/dockerfile/dockerfile2llb`
+    (r'target stage "([^"]+)" could not be found(?: \(did you mean (\S+)\?\))?', _target),
+    (r"base name \((.*)\) should not be blank", _blank),
+    (r'failed to parse stage name "([^"]+)": .*must be lowercase', _upper),
+    # BuildKit, `session/secrets` and `session/sshforward`; buildx, `util/buildflags`
+    (r"secret (\S+): not found$", _secret),
+    (r"failed to stat (\S+): stat .*: no such file or directory", _file),
+    (r"(?:unset ssh forward key|no SSH key) (\S+)", _ssh),
+    (r"invalid empty ssh agent socket", _agent),
+    (r"failed to convert agent config.*: stat (\S+): no such file or directory", _key),
+    # BuildKit, `util/entitlements`; buildx, `build/utils.go`
+    (r"\b(network\.host|security\.insecure) is not allowed", _allow),
+    (
+        r"((?:Multi-platform build|Cache export|Attestation|\w+ exporter) is not supported) for the (\S+) driver",
+        _driver,
+    ),
+    # buildx, `bake` (HCL's own words among them), and compose's interpolation
+    (r'There is no variable named "(\w+)"', _variable),
+    (r"required variable (\w+) is missing a value(?:: (.+))?$", _required),
+    (r"failed to find target (\S+)$", _bake_target),
+    (r"infinite loop from (\S+) to (\S+)", _circle),
+    (r"failed to get build context (\S+): stat (\S+): no such file", _named_context),
+    # buildx, `driver`
+    (r'failed to resolve reference "(\S*moby/buildkit:\S+)"', _builder_image),
+    (r"^context deadline exceeded$", _silent),
+)
+"""The client's words, and what is said of them; the first that is found counts."""
