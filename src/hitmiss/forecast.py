@@ -9,26 +9,32 @@ and may be called in a thread; what asks the engine is a coroutine.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from hitmiss import sending
 from hitmiss.build.model import Build, Expected, FileChange, Foreseen, Planned, Status, Step, Verdict
 from hitmiss.cache import alarms, notes, timing
 from hitmiss.cache import causes as reasons
+from hitmiss.cache import doubts as doubting
 from hitmiss.cache import plan as planning
 from hitmiss.cache.derive import derive
-from hitmiss.cache.facts import BuildFacts, Key, Known, StepFacts
+from hitmiss.cache.doubts import Doubts
+from hitmiss.cache.facts import BuildFacts, Key, Known, Rules, StepFacts
 from hitmiss.cache.hidden import Hider
 from hitmiss.cache.keys import Keys, contents_of, shapes_of
 from hitmiss.cache.operations import Operations, Selected, StepRef
 from hitmiss.cache.retold import as_build
 from hitmiss.docker import cache_records
+from hitmiss.docker.copies import copies
 from hitmiss.history.store import Store
-from hitmiss.inquiry import Engine, Left, ask, left_by
+from hitmiss.inquiry import Engine, Left, Records, left_by
 from hitmiss.outcome import imports, outcome, ref, told
 from hitmiss.past import past_of
 from hitmiss.project import difference
@@ -36,12 +42,19 @@ from hitmiss.project.definition import Definition, announce
 from hitmiss.project.manifest import Manifest
 from hitmiss.project.watch import Change, Kind
 from hitmiss.runner import Runner
+from hitmiss.sending import Reading
 from hitmiss.settings import BuildOptions
 from hitmiss.snapshot import Past, StepFiles
 from hitmiss.step_files import files_of
 
 _PAST = 40
 """So many earlier builds are compared with."""
+_SMALL = 5_000
+"""A context of no more entries is looked at as a whole after each build: that takes some ten milliseconds."""
+_GRAIN_NS = 20_000_000
+"""The kernel's times may be so much too early."""
+_MOST_TOLD = 10_000
+"""So many saves are remembered with their time."""
 _FEW = 40
 """So many files are read at once to see whether a save changed anything."""
 
@@ -60,6 +73,7 @@ class Plan(msgspec.Struct, frozen=True):
     evidence: reasons.Evidence
     memory: planning.Memory
     keys: Keys
+    reading: Reading
 
     @property
     def build(self) -> Build:
@@ -67,21 +81,25 @@ class Plan(msgspec.Struct, frozen=True):
         return as_build(self.facts)
 
 
-async def foresee(forecaster: Forecaster, runner: Runner, definition: Definition, options: BuildOptions) -> Plan | None:
+async def foresee(
+    forecaster: Forecaster, runner: Runner, definition: Definition, options: BuildOptions, engine: Awaitable[Engine]
+) -> Plan | None:
     """Plan a build that begins now, and tell its fold: asked for while the client starts, so that nothing waits."""
-    engine = await ask(definition, forecaster.builder)
-    engine = msgspec.structs.replace(engine, at_rest=False)
-    plan = await asyncio.to_thread(forecaster.plan, definition, options, engine)
+    asked = msgspec.structs.replace(await engine, at_rest=False)
+    plan = await asyncio.to_thread(forecaster.plan, definition, options, asked)
     if plan:
-        runner.foresee(plan.foreseen)
+        runner.foresee(plan.foreseen, forecaster.part)
     return plan
 
 
-async def explained(forecaster: Forecaster, plan: Plan, build: Build) -> Build:
-    """The finished build with what there is to say about it; it is remembered, unless nothing of it was looked at."""
+async def explained(forecaster: Forecaster, plan: Plan, build: Build, there: Awaitable[Records]) -> Build:
+    """The finished build with what there is to say about it; it is remembered, unless nothing of it was looked at.
+
+    `there` are the engine's cache records after it.
+    """
     if not any(step.verdict.looked_at for step in build.steps):
         return build
-    left = await left_by(forecaster.builder, plan.engine, build)
+    left = left_by(plan.engine, await there, build)
     return await asyncio.to_thread(forecaster.explain, plan, build, left)
 
 
@@ -95,8 +113,14 @@ class Forecaster:
         builder: str,
         hidden: Iterable[str] = (),
         secrets: Callable[[], Mapping[str, Sequence[str]]] = dict,
+        *,
+        part: str = "",
     ) -> None:
-        """`hidden` are values that nobody may see, `secrets` gives the lines of a build's secrets by their ids."""
+        """`hidden` are values that nobody may see, `secrets` gives the lines of a build's secrets by their ids.
+
+        `part` is the target that it is for, where the project has several.
+        """
+        self.part = part
         self._store = store
         self._project = project
         self.builder = builder
@@ -106,6 +130,10 @@ class Forecaster:
         self._lock = threading.Lock()
         self._manifests: dict[str, tuple[tuple[object, ...], Manifest]] = {}
         self._changed: dict[str, set[str]] = {}
+        self._told: deque[tuple[float, str, str]] = deque(maxlen=_MOST_TOLD)
+        """When the watch told of which path of which context."""
+        self._unplanned: dict[str, set[str]] = {}
+        """Paths that the manifests have as no plan saw them: the watch has yet to tell of them."""
         self._past: list[BuildFacts] | None = None
         self._history: tuple[Past, ...] = ()
         self._known: dict[Key, Known] = {}
@@ -126,6 +154,7 @@ class Forecaster:
             if change.kind in (Kind.GONE, Kind.BACK):
                 self._whole = True
             if not change.path.startswith("/"):
+                self._told.append((time.time(), change.context, change.path))
                 self._changed.setdefault(change.context, set()).add(change.path)
 
     def same_as_before(self, changes: Iterable[Change]) -> bool:
@@ -139,7 +168,9 @@ class Forecaster:
         try:
             for change in found:
                 known = self._manifests.get(change.context)
-                if known is None or change.folder or known[1].refresh([change.path]):
+                if known is None or change.folder or change.path in self._unplanned.get(change.context, ()):
+                    return False
+                if known[1].refresh([change.path]):
                     return False
             return True
         finally:
@@ -175,12 +206,15 @@ class Forecaster:
         if definition.question is None or definition.contexts.root is None:
             return None
         with self._lock:
+            began = time.time()
             manifests = self._read(definition)
+            reading = Reading(began, time.time())
+            self._forget_stale(engine)
             platforms = options.platform_list()
             operations = self._hider.operations(derive(definition.question, platforms, images=engine.images))
             contents = contents_of(operations, lambda name, selected: _content(manifests, name, selected))
             facts = self._facts(definition, options, engine, operations, contents)
-            return self._planned(facts, definition, options, engine, manifests)
+            return self._planned(facts, definition, options, engine, manifests, reading)
 
     def explain(self, plan: Plan, build: Build, left: Left) -> Build:
         """The finished build with plan, causes and notes; it is remembered.
@@ -191,19 +225,22 @@ class Forecaster:
             self._saw(left.there, built=True)
         with self._lock:
             done = {ref(step): step for step in build.steps}
-            facts = self._happened(plan, build, done)
+            doubts = self._doubts(plan, build)
+            plan = self._as_read(plan, doubts, done)
+            facts = self._happened(plan, build, done, doubts)
+            facts = msgspec.structs.replace(facts, copies=self._copies(facts, build, left))
             ran = {step.id for step in facts.steps if step.verdict in (Verdict.MISS, Verdict.FAILED)}
             known = self._store.known(self.builder, facts.keys)
             why = reasons.causes(msgspec.structs.replace(plan.evidence, now=facts, ran=ran, known=known))
             stories = notes.notes(facts, self._earlier(), known, imported=imports(build))
-            warned = alarms.alarms(facts, self._earlier(), self._unseen, now=time.time())
+            warned = alarms.alarms(facts, self._earlier(), self._unseen, now=time.time(), sent=doubts.paths)
             steps = tuple(
                 msgspec.structs.replace(
                     step, cause=why.get(step.id), note=stories.get(step.id), alarm=warned.get(step.id, "")
                 )
                 for step in facts.steps
             )
-            number = self._remember(plan, msgspec.structs.replace(facts, steps=steps), left.records)
+            number = self._remember(plan, msgspec.structs.replace(facts, steps=steps), left.records, doubts)
             return told(build, {ref(step): step for step in steps}, number)
 
     def compared(self, before: BuildFacts, after: BuildFacts) -> Build:
@@ -211,7 +248,9 @@ class Forecaster:
         with self._lock:
             known = {key: Known(before.number, before.started) for key in before.keys}
             differ = {step.id for step in after.steps if step.operation < 0 or after.keys[step.operation] not in known}
-            why = reasons.causes(reasons.Evidence(after, differ, [before], known, self._changes(after, {})))
+            why = reasons.causes(
+                reasons.Evidence(after, differ, [before], known, self._changes(after, {}), there=self._there)
+            )
             steps = tuple(msgspec.structs.replace(step, cause=why.get(step.id), note=None) for step in after.steps)
             return as_build(msgspec.structs.replace(after, steps=steps))
 
@@ -237,8 +276,37 @@ class Forecaster:
                     manifest.refresh(paths)
             self._changed.pop(name, None)
             found[name] = manifest
+        self._unplanned.clear()
         self._whole = False
         return found
+
+    def _forget_stale(self, engine: Engine) -> None:
+        """Where BuildKit has no copy of a context any more, it reads anew what it did not see change."""
+        past = self._earlier()
+        for name, manifest in self._manifests_by_name().items():
+            if engine.records is None or not (manifest.stale or manifest.stale_modes):
+                continue
+            root = manifest.tree.root
+            copies = (each.copies[name] for each in past if name in each.copies and each.contexts.get(name) == root)
+            copy = next(copies, None)
+            gone = copy not in {record.id for record in engine.records} if copy else not past
+            if gone:
+                manifest.forget_stale()
+                self._store.keep_index(root, manifest.index())
+
+    def _rules(self, definition: Definition) -> dict[str, Rules]:
+        """The ignore rules of each context, and where they stand."""
+        found: dict[str, Rules] = {}
+        for name, manifest in self._manifests_by_name().items():
+            named = (definition.contexts.named[name] / ".dockerignore",) if name in definition.contexts.named else ()
+            file = next((path.name for path in named or definition.contexts.ignore_files if path.is_file()), "")
+            found[name] = Rules(file, manifest.tree.rules.patterns)
+        return found
+
+    def _there(self, name: str, path: str) -> bool:
+        """Whether that path of a context is on disk, visible or not."""
+        manifest = self._manifests_by_name().get(name)
+        return manifest is not None and os.path.lexists(f"{manifest.tree.root}/{path}")
 
     def _manifests_by_name(self) -> dict[str, Manifest]:
         return {name: manifest for name, (_, manifest) in self._manifests.items()}
@@ -265,6 +333,7 @@ class Forecaster:
             dockerfile_name=definition.name,
             arguments=self._hider.arguments(given),
             contexts={name: str(path) for name, path in definition.contexts.folders()},
+            rules=self._rules(definition),
             images=engine.images,
             operations=operations,
             keys=keys,
@@ -279,6 +348,7 @@ class Forecaster:
         options: BuildOptions,
         engine: Engine,
         manifests: Mapping[str, Manifest],
+        reading: Reading,
     ) -> Plan:
         past = self._earlier()
         announced = _announced(definition, options, engine)
@@ -292,13 +362,23 @@ class Forecaster:
         facts = msgspec.structs.replace(facts, steps=steps, trees=trees)
         ran = {step.id for step in steps if step.planned is Planned.RUN}
         evidence = reasons.Evidence(
-            facts, ran, past, memory.known, self._changes(facts, fresh), request, self._elsewhere(past)
+            facts,
+            ran,
+            past,
+            memory.known,
+            self._changes(facts, fresh),
+            request,
+            self._elsewhere(past),
+            self._there,
         )
         why = reasons.causes(evidence)
-        steps = tuple(msgspec.structs.replace(step, cause=why.get(step.id)) for step in steps)
+        steps = tuple(
+            msgspec.structs.replace(step, cause=why.get(step.id), alarm=alarms.open_question(facts, step, past))
+            for step in steps
+        )
         facts = msgspec.structs.replace(facts, steps=steps)
         foreseen = {ref(step): Foreseen(step.planned, step.expected_s, step.cause) for step in steps if step.planned}
-        return Plan(facts, foreseen, timing.seconds(facts, past), engine, evidence, memory, keys)
+        return Plan(facts, foreseen, timing.seconds(facts, past), engine, evidence, memory, keys, reading)
 
     def _keys(self, operations: Operations, contents: Sequence[Sequence[bytes]]) -> Keys:
         return Keys(operations, contents, salt=self._salt, same_as=self._store.aliases(self.builder))
@@ -321,7 +401,8 @@ class Forecaster:
         if engine.records is not None:
             pruned = self._saw(engine.records, at_rest=engine.at_rest)
             lost = cache_records.lost(known, engine.records, pruned, at_rest=engine.at_rest)
-        return planning.Memory(known, lost, shapes)
+        doubted = {key for build in past for key in build.doubted}
+        return planning.Memory(known, lost, shapes, doubted)
 
     def _saw(self, records: Sequence[cache_records.CacheRecord], *, at_rest: bool = True, built: bool = False) -> float:
         """Take note of all records there are; when a prune was last noticed, in seconds since 1970."""
@@ -335,7 +416,7 @@ class Forecaster:
         operations: Operations,
         times: Mapping[tuple[str, str, str], float],
     ) -> StepFacts:
-        place = ":".join(filter(None, (each.platform, each.stage)))
+        place = ":".join(filter(None, (self.part, each.platform, each.stage)))
         return StepFacts(
             f"{place}:{each.index}", each.stage, each.index, each.of, self._hider.text(each.instruction),
             self._hider.text(each.text), each.platform or "", each.place, operations.steps.get(ref(each), -1),
@@ -355,37 +436,110 @@ class Forecaster:
         """What differs between an earlier build's files and those of `facts`."""
         found: dict[tuple[bytes, bytes], tuple[FileChange, ...]] = {}
 
-        def load(digest: bytes) -> bytes | None:
-            return fresh.get(digest) or self._store.blob(digest)
-
         def changes(then: BuildFacts, name: str, selected: tuple[Selected, ...]) -> tuple[FileChange, ...]:
             old, new = then.trees.get(name), facts.trees.get(name)
             if not old or not new:
                 return ()
             if (old, new) not in found:
-                found[old, new] = difference.difference(load, old, new)
-            manifest = self._manifests_by_name().get(name)
-            behind = [source for each in selected for source in manifest.behind(each)] if manifest else []
-            kept = difference.covered(found[old, new], (*selected, *behind))
+                found[old, new] = self._differing(old, new, fresh)
+            kept = self._covered(name, found[old, new], selected)
             return tuple(msgspec.structs.replace(each, context=name) for each in kept)
 
         return changes
 
+    def _differing(self, old: bytes, new: bytes, fresh: Mapping[bytes, bytes]) -> tuple[FileChange, ...]:
+        """What differs between two frozen manifests; `fresh` are folders that may not be in the store."""
+        return difference.difference(lambda digest: fresh.get(digest) or self._store.blob(digest), old, new)
+
+    def _covered(
+        self, name: str, changes: Sequence[FileChange], selected: tuple[Selected, ...]
+    ) -> tuple[FileChange, ...]:
+        """Those of the changes in a context that make a difference to what is selected of it."""
+        if not changes:
+            return ()
+        manifest = self._manifests_by_name().get(name)
+        behind = [source for each in selected for source in manifest.behind(each)] if manifest else []
+        return difference.covered(changes, (*selected, *behind))
+
     # Explaining
 
-    def _unseen(self, name: str, selected: tuple[Selected, ...]) -> list[str]:
-        """Paths whose bytes BuildKit did not see change."""
+    def _unseen(self, name: str, selected: tuple[Selected, ...]) -> alarms.Stale:
+        """Paths of which BuildKit did not see that they changed."""
         manifest = self._manifests_by_name().get(name)
-        if manifest is None or not manifest.stale:
-            return []
-        return sorted(path for path in manifest.stale if any(path in manifest.covered(each) for each in selected))
+        if manifest is None or not (manifest.stale or manifest.stale_modes):
+            return alarms.Stale()
+        covered = {path for each in selected for path in manifest.covered(each)}
+        return alarms.Stale(sorted(covered & manifest.stale.keys()), sorted(covered & manifest.stale_modes.keys()))
 
-    def _happened(self, plan: Plan, build: Build, done: Mapping[StepRef, Step]) -> BuildFacts:
+    def _doubts(self, plan: Plan, build: Build) -> Doubts:
+        """What the build may have read otherwise than was planned: files changed before all of them were sent."""
+        operations = plan.facts.operations
+        window = sending.window(build, plan.reading)
+        found: dict[str, sending.Meanwhile] = {}
+        for name in doubting.contexts(operations):
+            manifest = self._manifests_by_name().get(name)
+            same_place = manifest and manifest.tree.root == plan.facts.contexts.get(name)
+            # What other rules hide or show has no time of its own.
+            if manifest and same_place and _same_rules(manifest, plan.facts, name):
+                found[name] = self._meanwhile(name, manifest, plan, window)
+        if not any(map(any, found.values())):
+            return doubting.NONE
+
+        def covers(when: int) -> doubting.Reached:
+            return lambda name, selected: self._covered(name, found[name][when] if name in found else (), selected)
+
+        doubts = doubting.doubts(operations, covers(0), covers(1), covers(2))
+        if not doubts.paths and not doubts.anew:
+            return doubts
+        manifests = self._manifests_by_name()
+        now = contents_of(operations, lambda name, selected: _content(manifests, name, selected))
+        concerned = doubts.anew | doubts.paths.keys()
+        contents = tuple(each if place in concerned else plan.facts.contents[place] for place, each in enumerate(now))
+        return msgspec.structs.replace(doubts, contents=contents, keys=self._keys(operations, contents).all())
+
+    def _copies(self, facts: BuildFacts, build: Build, left: Left) -> dict[str, str]:
+        """The engine's records of its copies of the contexts."""
+        before = next((each for each in self._earlier() if each.copies and each.contexts == facts.contexts), facts)
+        return copies(doubting.contexts(facts.operations), before.copies, left.there, build)
+
+    def _meanwhile(self, name: str, manifest: Manifest, plan: Plan, window: sending.Window) -> sending.Meanwhile:
+        """What changed in a context since the plan; where the watch follows a large one, as far as it has told."""
+        told: dict[str, float] = {}
+        for when, context, path in tuple(self._told):
+            if context == name and when >= plan.reading.began:
+                told.setdefault(path, when)
+        if self._followed and len(manifest.entries) > _SMALL:
+            manifest.refresh(told)
+        else:
+            manifest.catch_up(int(plan.reading.began * 1e9) - _GRAIN_NS)
+        trees, fresh = self._freeze({name: manifest})
+        differing = self._differing(plan.facts.trees[name], trees[name], fresh)
+        self._unplanned.setdefault(name, set()).update(path for each in differing for path in (each.path, each.old))
+        return sending.meanwhile(manifest, differing, window, told)
+
+    def _as_read(self, plan: Plan, doubts: Doubts, done: Mapping[StepRef, Step]) -> Plan:
+        """The plan as it would have been for what the build has read, as far as its verdicts tell."""
+        steps = tuple(outcome(each, done.get(ref(each))) for each in plan.facts.steps)
+        facts = msgspec.structs.replace(plan.facts, steps=steps)
+        now = doubts.anew | doubting.read_anew(facts, doubts, plan.memory.known)
+        if not now:
+            return plan
+        contents = tuple(
+            doubts.contents[place] if place in now else each for place, each in enumerate(plan.facts.contents)
+        )
+        keys = self._keys(plan.facts.operations, contents)
+        trees, fresh = self._freeze(self._manifests_by_name())
+        facts = msgspec.structs.replace(plan.facts, contents=contents, keys=keys.all())
+        changes = self._changes(msgspec.structs.replace(facts, trees=trees), fresh)
+        evidence = msgspec.structs.replace(plan.evidence, changes=changes)
+        return msgspec.structs.replace(plan, facts=facts, keys=keys, evidence=evidence)
+
+    def _happened(self, plan: Plan, build: Build, done: Mapping[StepRef, Step], doubts: Doubts) -> BuildFacts:
         """The facts of the plan with what came of them."""
         steps = tuple(outcome(each, done.get(ref(each))) for each in plan.facts.steps)
         succeeded = build.status is Status.SUCCEEDED
         hits = {step.operation for step in steps if succeeded and step.verdict is Verdict.HIT and step.operation >= 0}
-        keys, learned = planning.settled(plan.keys, hits, plan.memory)
+        keys, learned = planning.settled(plan.keys, hits - doubts.unsure, plan.memory)
         if learned:
             self._store.remember_aliases(self.builder, learned)
         right, planned = notes.score(steps)
@@ -393,6 +547,7 @@ class Forecaster:
             plan.facts,
             keys=keys,
             steps=steps,
+            doubted=doubting.doubted(msgspec.structs.replace(plan.facts, steps=steps), doubts, plan.memory.known),
             target=build.target,
             started=build.started.timestamp() if build.started else time.time(),
             number=build.number,
@@ -404,11 +559,12 @@ class Forecaster:
             plan_steps=planned,
         )
 
-    def _remember(self, plan: Plan, facts: BuildFacts, records: Mapping[str, str]) -> int:
+    def _remember(self, plan: Plan, facts: BuildFacts, records: Mapping[str, str], doubts: Doubts) -> int:
         """Keep the build; gives its number.
 
         A lost result that nobody read is called a hit, and is no less lost. In a build that failed BuildKit calls a
         step cached that was never built (where a COPY finds no file, all above it): there a hit confirms nothing new.
+        Nor does a step that read files which changed while they were sent.
         """
         lost = plan.memory.lost
         sure = plan.memory.known if facts.status is not Status.SUCCEEDED else facts.keys
@@ -417,6 +573,7 @@ class Forecaster:
             for step in facts.steps
             if step.operation >= 0
             and step.confirmed
+            and step.operation not in doubts.unsure
             and (step.ran or (facts.keys[step.operation] not in lost and facts.keys[step.operation] in sure))
         }
         kept = self._store.remember(
@@ -448,6 +605,10 @@ def _announced(definition: Definition, options: BuildOptions, engine: Engine) ->
         own=question.build_platform,
         triggers=triggers,
     )
+
+
+def _same_rules(manifest: Manifest, facts: BuildFacts, name: str) -> bool:
+    return name in facts.rules and manifest.tree.rules.patterns == facts.rules[name].patterns
 
 
 def _content(manifests: Mapping[str, Manifest], name: str, selected: Selected) -> bytes:

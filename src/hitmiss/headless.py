@@ -7,27 +7,34 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 
+from hitmiss import settings as settings_files
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.build.recording import Writer
+from hitmiss.build.trouble import plain_build
+from hitmiss.crew import Crew
 from hitmiss.docker import builders, client
+from hitmiss.docker.builders import BuilderInfo
 from hitmiss.docker.current import current_builder
 from hitmiss.errors import BUILD_FAILED, BUILT, CANCELED, NO_ENGINE, WRONG_USAGE, EngineError, HitmissError, UsageError
-from hitmiss.forecast import Forecaster, Plan, explained, foresee
 from hitmiss.history.store import Store
-from hitmiss.project.definition import Definition, load
+from hitmiss.inquiry import moved
 from hitmiss.report import terminal
 from hitmiss.report.json_report import report
-from hitmiss.runner import Runner, header_of, project_folder, ran, secret_values, secrets
+from hitmiss.round import Round
+from hitmiss.runner import Runner, project_folder
 from hitmiss.settings import BuildOptions
+from hitmiss.workspace import open_workspace
+
+_PATIENCE_S = 1.0
+"""So long a build runs before the registries of its base images are asked."""
 
 
 class _Out(Console):
@@ -75,25 +82,16 @@ def _built(
     for output in options.outputs:
         if _writes_to_stdout(output):
             raise UsageError("stdout is the report's.", "Give the output a file: `-o type=tar,dest=FILE`.")
-    cwd = Path.cwd()
-    # A Dockerfile that does not parse is BuildKit's to refuse: it may be one of another frontend.
-    definition = load(options, cwd=cwd, environment=os.environ)
+    _warn(plain_build(os.environ))
     writer = Writer(record) if record else None
-    store = Store(on_notice=lambda text: err.print(f"! {text}", markup=False))
-    runner = _runner(options, definition, cwd, store, writer)
-    project, builder = project_folder(options, cwd), options.builder or current_builder()
-    forecaster = Forecaster(store, project, builder, secret_values(options, cwd), lambda: secrets(options, cwd))
-    shown = contextlib.nullcontext() if quiet else _progress(runner, out, err)
-    with contextlib.closing(store), shown:
-        build = asyncio.run(_build(runner, options, definition, forecaster))
-        if build.status is not Status.CANCELED:
-            store.remember_durations(project, build.builder, ran(build))
+    store = Store(on_notice=_warn)
+    with contextlib.closing(store):
+        build, code, log = asyncio.run(_build(options, store, writer, out, None if quiet else err))
     if writer:
         writer.close()
         if writer.error:
             err.print(f"! {writer.error}", markup=False)
-    failed = build.failed_step
-    return build, _exit_code(build, runner), runner.fold.logs.get(failed.id) if failed else None
+    return build, code, log
 
 
 def _writes_to_stdout(output: str) -> bool:
@@ -123,81 +121,82 @@ def _refused(options: BuildOptions, error: HitmissError) -> Build:
     )
 
 
-def _runner(options: BuildOptions, definition: Definition, cwd: Path, store: Store, writer: Writer | None) -> Runner:
-    project = project_folder(options, cwd)
-    builder = options.builder or current_builder()
-    return Runner(
-        options,
-        cwd=cwd,
-        target=definition.target,
-        builder=builder,
-        expected=definition.expected,
-        durations=store.durations(project, builder),
-        writer=writer,
-        header=header_of(definition, options, project.name, builder),
-        find_record=True,
-    )
+async def _build(
+    options: BuildOptions, store: Store, writer: Writer | None, out: _Out, err: Console | None
+) -> tuple[Build, int, StepLog | None]:
+    """Build all that the project asks for; what is happening is told on `out` and `err`, but not without `err`."""
+    cwd = Path.cwd()
+    # A Dockerfile that does not parse is BuildKit's to refuse: it may be one of another frontend.
+    settings = settings_files.load(project_folder(options, cwd))
+    space = await open_workspace(options, settings, cwd=cwd)
+    for sentence in (*space.notices, *settings_files.warnings(settings)):
+        _warn(sentence)
+    info = BuilderInfo(name=options.builder or current_builder())
+    crew = Crew(space, info, store=store, notice=lambda _, text: _warn(text), writer=writer, find_record=True)
+    round_ = crew.start(tuple(crew.members), {})
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
+            loop.add_signal_handler(number, round_.cancel)
+    platforms = asyncio.create_task(_own_platforms(options))
+    crew.own = platforms
+    asked = asyncio.create_task(_moved(crew, store))
+    with _progress(crew, round_, out, err) if err else contextlib.nullcontext():
+        await crew.run(round_)
+        if crew.shown().status is Status.CANCELED:
+            platforms.cancel()
+        await crew.explained()
+        if asked.done() and not asked.exception():
+            crew.warn_of(asked.result())
+        asked.cancel()
+    build = crew.shown()
+    failed = build.failed_step
+    return build, _exit_code(build, crew.runners), crew.log(failed.id) if failed else None
 
 
 @contextlib.contextmanager
-def _progress(runner: Runner, out: _Out, err: Console) -> Iterator[None]:
+def _progress(crew: Crew, round_: Round, out: _Out, err: Console) -> Iterator[None]:
     """What is happening: a moving line on a terminal, a line a step elsewhere."""
     if not out.is_terminal:
         lines = _Lines(out)
 
         def tell() -> None:
-            lines(runner.build())
+            lines(crew.shown())
             if out.gone:
-                runner.cancel()
+                round_.cancel()
 
-        runner.on_progress = tell
+        crew.on_change = tell
         yield
         return
     with err.status("building") as status:
-        runner.on_progress = lambda: status.update(terminal.busy(runner.build()))
+        crew.on_change = lambda: status.update(terminal.busy(crew.shown()))
         yield
 
 
-def _exit_code(build: Build, runner: Runner) -> int:
-    if runner.engine_error:
+def _exit_code(build: Build, runners: Sequence[Runner]) -> int:
+    if any(runner.engine_error for runner in runners):
         return NO_ENGINE
-    if build.status is Status.FAILED and runner.refused:
+    if build.status is Status.FAILED and all(runner.refused for runner in runners[-1:]):
         return WRONG_USAGE
     return {Status.SUCCEEDED: BUILT, Status.CANCELED: CANCELED}.get(build.status, BUILD_FAILED)
 
 
-async def _build(runner: Runner, options: BuildOptions, definition: Definition, forecaster: Forecaster) -> Build:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
-            loop.add_signal_handler(number, runner.cancel)
-    platforms = asyncio.create_task(_own_platforms(options))
-    foreseen = asyncio.create_task(_plan(forecaster, runner, definition, options))
-    build = await runner.run()
-    if build.status is Status.CANCELED:
-        platforms.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        build = msgspec.structs.replace(build, platforms=await platforms)
-    plan = await foreseen
-    try:
-        return await explained(forecaster, plan, build) if plan else build
-    except Exception as error:  # noqa: BLE001 - the build is what was asked for
-        _warn(f"Why the steps ran could not be found out: {error!r}")
-        return build
-
-
-async def _plan(forecaster: Forecaster, runner: Runner, definition: Definition, options: BuildOptions) -> Plan | None:
-    try:
-        return await foresee(forecaster, runner, definition, options)
-    except UsageError:
-        return None  # the engine will say what is wrong with the Dockerfile
-    except Exception as error:  # noqa: BLE001 - as above
-        _warn(f"What the build will do could not be foretold: {error!r}")
-        return None
+async def _moved(crew: Crew, store: Store) -> dict[str, frozenset[str]]:
+    """The base images whose tag has moved on its registry, by members: asked beside a build that takes a while, so that
+    a quick one costs no more, and nobody waits for the answer.
+    """
+    await asyncio.sleep(_PATIENCE_S)
+    found: dict[str, frozenset[str]] = {}
+    for name, member in crew.members.items():
+        plan = member.foresight.plan
+        if plan and not member.unit.options.pull:
+            found[name] = await moved(plan.engine.images, crew.builder.name, store)
+    return found
 
 
 def _warn(sentence: str) -> None:
-    Console(stderr=True, highlight=False).print(f"! {sentence}", markup=False)
+    if sentence:
+        Console(stderr=True, highlight=False).print(f"! {sentence}", markup=False, soft_wrap=True)
 
 
 async def _own_platforms(options: BuildOptions) -> tuple[str, ...]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from hitmiss.build.model import Build
 from hitmiss.cache.derive import image_names
 from hitmiss.cache.operations import Image
-from hitmiss.docker import cache_records, provenance
+from hitmiss.docker import cache_records, provenance, registry
 from hitmiss.errors import HitmissError
+from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition
+
+Records = tuple[cache_records.CacheRecord, ...] | None
+"""All cache records of a builder; None where it did not answer."""
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -23,23 +27,46 @@ class Engine(msgspec.Struct, frozen=True):
     """
 
     images: Mapping[str, Image] = {}
-    records: tuple[cache_records.CacheRecord, ...] | None = None
+    records: Records = None
     at_rest: bool = True
     """False where the records may be those of a build that had begun."""
 
 
-async def ask(definition: Definition, builder: str) -> Engine:
-    """What the engine knows that a plan needs; nothing where it does not answer."""
-    # The records first: they must be those from before the build that may begin just now.
-    records = asyncio.create_task(cache_records.records(builder))
-    images: Mapping[str, Image] = {}
-    if definition.question:
-        with contextlib.suppress(HitmissError, OSError):
-            images = await provenance.images(image_names(definition.question), builder)
+async def records(builder: str) -> Records:
+    """The cache records that there are now."""
     try:
-        return Engine(images, await records)
+        return await cache_records.records(builder)
     except (HitmissError, OSError):
-        return Engine(images, None)
+        return None
+
+
+async def ask(definitions: Iterable[Definition], builder: str) -> Engine:
+    """What the engine knows that the plans of these definitions need; nothing where it does not answer."""
+    # The records first: they must be those from before the build that may begin just now.
+    asked = asyncio.create_task(records(builder))
+    images: Mapping[str, Image] = {}
+    with contextlib.suppress(HitmissError, OSError):
+        questions = [each.question for each in definitions if each.question]
+        names = dict.fromkeys(name for question in questions for name in image_names(question))
+        images = await provenance.images(tuple(names), builder)
+    return Engine(images, await asked)
+
+
+async def moved(images: Mapping[str, Image], builder: str, store: Store) -> frozenset[str]:
+    """Those of the base images of a build whose tag points to another image on its registry today.
+
+    A registry is asked for a name at most once an hour, one name after the other; who cannot answer is not heard.
+    """
+    found: set[str] = set()
+    for name in images:
+        if here := await registry.here(name, builder):
+            there = store.tag(builder, name)
+            if there is None:
+                there = await registry.there(name, builder)
+                store.remember_tag(builder, name, there)
+            if there and there not in here:
+                found.add(name)
+    return frozenset(found)
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -49,10 +76,8 @@ class Left(msgspec.Struct, frozen=True):
     there: tuple[cache_records.CacheRecord, ...] = ()
 
 
-async def left_by(builder: str, before: Engine, build: Build) -> Left:
-    """What a build that has ended left behind; `before` is from its beginning."""
-    if before.records is not None:
-        with contextlib.suppress(HitmissError, OSError):
-            there = await cache_records.records(builder)
-            return Left(cache_records.tie({each.id for each in before.records}, there, build), there)
-    return Left()
+def left_by(before: Engine, there: Records, build: Build) -> Left:
+    """What a build that has ended left behind; `before` is from its beginning, `there` from after its end."""
+    if before.records is None or there is None:
+        return Left()
+    return Left(cache_records.tie({each.id for each in before.records}, there, build), there)

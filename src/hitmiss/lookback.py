@@ -52,7 +52,7 @@ async def _plan(options: BuildOptions, cwd: Path, store: Store) -> forecast.Plan
     if definition.error:
         raise UsageError(definition.error)
     forecaster = forecast.Forecaster(store, project_folder(options, cwd), builder, secret_values(options, cwd))
-    made = forecaster.plan(definition, options, await ask(definition, builder))
+    made = forecaster.plan(definition, options, await ask([definition], builder))
     if made is None:
         raise UsageError(
             f"What a build of {options.context} would do cannot be told.",

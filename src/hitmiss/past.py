@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hitmiss.build.model import Status
+from hitmiss.build.model import Build, Status
 from hitmiss.cache.facts import BuildFacts
 from hitmiss.cache.retold import as_build
 from hitmiss.explain import summary
@@ -27,4 +27,20 @@ def past_of(facts: BuildFacts) -> Past:
         plan_right=facts.plan_right,
         plan_steps=facts.plan_steps,
         why=summary(build) if facts.status is not Status.CANCELED else "canceled",
+    )
+
+
+def past_outside(build: Build) -> Past:
+    """One line of the history for a build that only the engine remembers; it has no number."""
+    return Past(
+        number=0,
+        started=build.started or datetime.now(UTC),
+        status=build.status.value,
+        target=build.target,
+        builder=build.builder,
+        duration_s=round(build.duration_s, 3),
+        steps=len(build.steps),
+        hits=build.hits,
+        misses=build.misses,
+        why="built outside hitmiss",
     )

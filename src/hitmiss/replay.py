@@ -152,7 +152,9 @@ class Replay:
             if event is not None:
                 self._fold.hear(event, self._clock())
         if record.end is not None:
-            self._fold.end(record.end, record.t, error=record.error, image=record.image, ref=record.ref)
+            self._fold.end(
+                record.end, record.t, error=record.error, advice=record.advice, image=record.image, ref=record.ref
+            )
             self._ended = True
         self.on_change()
 

@@ -1,6 +1,7 @@
-"""One build from its start to its outcome: the client is started, its stream decoded, folded and recorded.
+"""One run of the client from its start to its outcome: its stream is decoded, folded and recorded.
 
-It holds no state beyond the one build; the session and `hitmiss build` both run their builds through it.
+It builds one target, or several that `buildx bake` builds at once. It holds no state beyond that run; the session and
+`hitmiss build` both run their builds through it.
 """
 
 from __future__ import annotations
@@ -12,90 +13,144 @@ import dataclasses
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from hitmiss.build.demux import Demux
 from hitmiss.build.fold import Durations, Fold
+from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Expected, Foreseen, Status, Verdict
 from hitmiss.build.progress import Progress, decode
 from hitmiss.build.recording import SCHEMA, Header, Writer
 from hitmiss.build.redact import Redactor
+from hitmiss.build.trouble import Advice, advice
 from hitmiss.docker import client, records
-from hitmiss.docker.build import Outcome, RunningBuild
+from hitmiss.docker.build import Made, Outcome, RunningBuild
 from hitmiss.errors import EngineError, HitmissError
 from hitmiss.history.store import StepName
 from hitmiss.project.definition import Definition
+from hitmiss.project.nearby import nearby
 from hitmiss.settings import BuildOptions, looks_secret
 
 _SECRET_FILE_LIMIT = 64 * 1024
 _UNBUILDABLE = re.compile(
-    r"^ERROR: (?:failed to build: )?failed to solve: (?:"
+    r"^ERROR: (?:target \S+: )?(?:failed to build: )?failed to solve: (?:"
     r"dockerfile parse error|target stage .* could not be found|failed to read dockerfile: open |circular dependency"
     r"|no build stage in|the Dockerfile cannot be empty|file with no instructions|base name \(.*\) should not be blank"
     r"|invalid stage index|cannot copy from stage|failed to parse stage name)"
 )
 """The frontend's words for a project that cannot be built (BuildKit, `frontend/dockerfile`)."""
+_OF_TARGET = re.compile(r"target (\S+): (?:failed to (?:build|solve): )*")
+"""How `buildx bake` begins the error of one of several targets."""
+_LAST_LINES = 100
+"""So much of a failed step's output is looked at for why it failed."""
+_EXPORT = re.compile(r"exporting to ")
 
 
 def nothing() -> None:
     """For whoever does not want to hear of progress."""
 
 
+class Job(msgspec.Struct, frozen=True):
+    """What is known of one target's build when it begins.
+
+    `name` is its name among several ("" where it is alone), `linked` are the targets that it builds on, `expected` the
+    steps that its Dockerfile announces, `durations` what its steps took before, in seconds, `makes` the
+    targets that make images which it may need, by the images' names.
+    """
+
+    options: BuildOptions
+    name: str = ""
+    number: int = 1
+    target: str = ""
+    builder: str = ""
+    platforms: tuple[str, ...] = ()
+    expected: tuple[Expected, ...] = ()
+    durations: Mapping[StepName, float] = {}
+    linked: frozenset[str] = frozenset()
+    makes: Mapping[str, str] = {}
+
+    def start(self) -> Build:
+        """The build at its beginning."""
+        return Build(
+            number=self.number,
+            status=Status.RUNNING,
+            target=self.target or self.options.target,
+            builder=self.builder or self.options.builder,
+            platforms=self.options.platform_list() or self.platforms,
+            started=datetime.now(UTC),
+        )
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What is run for several targets: the words after `buildx`, and what it reads from its standard input."""
+
+    words: tuple[str, ...]
+    sends: bytes
+
+
 class Runner:
-    """Runs one build. `build()` can be asked at any moment; `run()` gives the finished one."""
+    """Runs one client. `build()` can be asked at any moment; `run()` gives the finished builds by the jobs' names."""
 
     def __init__(
         self,
-        options: BuildOptions,
-        *,
+        *jobs: Job,
         cwd: Path,
-        number: int = 1,
-        target: str = "",
-        builder: str = "",
-        platforms: tuple[str, ...] = (),
-        expected: Sequence[Expected] = (),
-        durations: Mapping[StepName, float] | None = None,
+        command: Command | None = None,
         writer: Writer | None = None,
         header: Header | None = None,
         on_progress: Callable[[], None] = nothing,
         find_record: bool = False,
     ) -> None:
-        """`find_record` also asks for the engine's record of a build that did not succeed: 70 ms more."""
-        self._options = options
+        """Without a `command` the one job's options are what is built.
+
+        `find_record` also asks for the engine's record of a build that did not succeed: 70 ms more.
+        """
+        self._jobs = {job.name: job for job in jobs}
+        self._command = command
         self._find_record = find_record
         self._cwd = cwd
         self._writer = writer
         self.on_progress = on_progress
-        self._redactor = Redactor(secret_values(options, cwd))
+        self._redactor = Redactor([value for job in jobs for value in secret_values(job.options, cwd)])
         self._process: RunningBuild | None = None
         self._canceled = False
         self._began = time.monotonic()
         self._heard = False
+        self._failure: HitmissError | None = None
         self.engine_error: EngineError | None = None
         """Why the engine could not work, where that is what went wrong."""
-        start = Build(
-            number=number,
-            status=Status.RUNNING,
-            target=target or options.target,
-            builder=builder or options.builder,
-            platforms=options.platform_list() or platforms,
-            started=datetime.now(UTC),
-        )
-        self.fold = Fold(start, expected, durations=_lookup(durations or {}))
+        self._durations = {job.name: dict(job.durations) for job in jobs}
+        self._demux = Demux(list(self._jobs), {job.name: job.linked for job in jobs}) if command else None
+        self.folds = {job.name: self._fold(job) for job in jobs}
         if writer and header:
             writer.begin(msgspec.structs.replace(header, dockerfile=self._redactor.text(header.dockerfile)))
 
-    def build(self) -> Build:
-        """The build as it stands."""
-        return self.fold.build(self._now())
+    def build(self, name: str | None = None) -> Build:
+        """A job's build as it stands; without a name that of the first."""
+        fold = next(iter(self.folds.values())) if name is None else self.folds[name]
+        return fold.build(self._now())
 
-    def foresee(self, foreseen: Mapping[tuple[str, str, int], Foreseen]) -> None:
-        """Take over what is expected of the steps."""
-        self.fold.foresee(foreseen)
+    def builds(self) -> dict[str, Build]:
+        """The builds as they stand, by the names of their jobs."""
+        return {name: self.build(name) for name in self.folds}
+
+    def log(self, step_id: str) -> StepLog | None:
+        """The output of a step."""
+        found = (fold.logs.get(step_id) for fold in self.folds.values())
+        return next((log for log in found if log), None)
+
+    def foresee(self, foreseen: Mapping[tuple[str, str, int], Foreseen], name: str = "") -> None:
+        """Take over what is expected of a job's steps."""
+        self.folds[name].foresee(foreseen)
         self.on_progress()
+
+    def learn(self, durations: Mapping[StepName, float], name: str = "") -> None:
+        """Take over how long steps took, learned after the start; `foresee` shows it."""
+        self._durations[name].update(durations)
 
     @property
     def refused(self) -> bool:
@@ -114,15 +169,15 @@ class Runner:
         if self._process:
             self._process.abandon()
 
-    async def run(self) -> Build:
+    async def run(self) -> dict[str, Build]:
         """Build. What goes wrong with the build or the engine is not raised: the build then says `failed` and why."""
         try:
             outcome = await self._stream()
         except HitmissError as error:
             self._fail(error)
             return self._end(Status.FAILED, str(error))
-        if outcome.code and self._find_record and not outcome.ref:
-            outcome = dataclasses.replace(outcome, ref=await self._record())
+        if outcome.code and self._find_record and not outcome.made and len(self._jobs) == 1:
+            outcome = dataclasses.replace(outcome, made={"": Made(ref=await self._record())})
         if outcome.canceled or outcome.code == 130:
             return self._end(Status.CANCELED, "", outcome)
         words = "\n".join(self.build().text)
@@ -141,11 +196,11 @@ class Runner:
         starts = [step.started for step in build.steps + build.internals if step.started]
         if not starts:
             return ""
-        digests = self.fold.digests().keys() | {work.id for work in build.internals}
-        return await records.find(self._options.builder, min(starts), digests)
+        digests = next(iter(self.folds.values())).digests().keys() | {work.id for work in build.internals}
+        return await records.find(next(iter(self._jobs.values())).options.builder, min(starts), digests)
 
     async def _stream(self) -> Outcome:
-        process = await RunningBuild.start(self._options, cwd=self._cwd)
+        process = await self._start()
         self._process = process
         if self._canceled:
             process.cancel()
@@ -169,19 +224,71 @@ class Runner:
             if self._writer:
                 self._writer.line(now, self._redactor.line(line, event))
             self._heard = self._heard or isinstance(event, Progress)
-            self.fold.hear(self._redactor.event(event), now)
+            event = self._redactor.event(event)
+            if self._demux is None or not isinstance(event, Progress):
+                for fold in self.folds.values():
+                    fold.hear(event, now)
+            else:
+                for name, part in self._demux.split(event).items():
+                    self.folds[name].hear(part, now)
 
-    def _end(self, status: Status, error: str, outcome: Outcome | None = None) -> Build:
+    def _end(self, status: Status, error: str, outcome: Outcome | None = None) -> dict[str, Build]:
         now = self._now()
-        image, ref = (outcome.image, outcome.ref) if outcome else (None, "")
         error = self._redactor.text(error)
-        self.fold.end(status, now, error=error, image=image, ref=ref)
+        made = dict(outcome.made) if outcome else {}
+        for name, (how, said) in self._verdicts(status, error).items():
+            mine = made.get(name) or (made.get("") if len(self._jobs) == 1 else None) or Made()
+            told = self._told(name, said) if how is Status.FAILED else Advice(said, "")
+            self.folds[name].end(how, now, error=str(told), advice=told.mend, image=mine.image, ref=mine.ref)
         if self._writer:
-            self._writer.end(now, status, error, image, ref)
+            first = self.build()
+            error = first.error if len(self._jobs) == 1 else error
+            self._writer.end(now, status, error, first.image, first.ref, first.advice)
         self.on_progress()
-        return self.build()
+        return self.builds()
+
+    def _verdicts(self, status: Status, error: str) -> dict[str, tuple[Status, str]]:
+        """How each job ended, where the whole ended like that: what fails one cancels those that are not done."""
+        named = _OF_TARGET.match(error)
+        blamed = {named[1]} if named and named[1] in self._jobs else set[str]()
+        blamed |= {name for name in self._jobs if self.build(name).failed_step}
+        if status is not Status.FAILED or not blamed:
+            return dict.fromkeys(self._jobs, (status, error))
+        error = error[named.end() :] if named else error
+        found: dict[str, tuple[Status, str]] = {}
+        for name in self._jobs:
+            exported = any(_EXPORT.match(work.instruction) for work in self.build(name).internals if work.duration_s)
+            found[name] = (Status.SUCCEEDED if exported else Status.CANCELED, "")
+        return found | dict.fromkeys(blamed, (Status.FAILED, error))
+
+    def _told(self, name: str, said: str) -> Advice:
+        """What a user is told of a job's failure: the engine's own sentence, or a better one where it is recognised."""
+        if self._failure:
+            mend = self._redactor.text(self._failure.mend)
+            return Advice(said.removesuffix(mend).rstrip(), mend)
+        job, build = self._jobs[name], self.build(name)
+        own = job.platforms[0] if job.platforms else ""
+        given = tuple(secrets(job.options, self._cwd))
+        known = nearby(job.options, cwd=self._cwd, own=own, given=given, makes=job.makes)
+        log = self.log(build.failed_step.id) if build.failed_step else None
+        words = log.texts(max(0, log.line_count - _LAST_LINES)) if log else ()
+        found = advice(build, words, said, known)
+        return Advice(*map(self._redactor.text, (found.sentence, found.mend))) if found else Advice(said, "")
+
+    async def _start(self) -> RunningBuild:
+        if self._command:
+            return await RunningBuild.start(self._command.words, cwd=self._cwd, sends=self._command.sends)
+        (job,) = self._jobs.values()
+        reads_stdin = "-" in (job.options.context, job.options.file)
+        return await RunningBuild.start(["build", *job.options.arguments()], cwd=self._cwd, reads_stdin=reads_stdin)
+
+    def _fold(self, job: Job) -> Fold:
+        foreign = self._demux.foreign[job.name] if self._demux else ()
+        durations = _lookup(self._durations[job.name])
+        return Fold(job.start(), job.expected, durations=durations, bake_target=job.name, foreign=foreign)
 
     def _fail(self, error: HitmissError) -> None:
+        self._failure = error
         self.engine_error = error if isinstance(error, EngineError) else None
 
     def _now(self) -> float:

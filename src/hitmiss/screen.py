@@ -28,6 +28,7 @@ from hitmiss.session import Session
 from hitmiss.settings import BuildOptions, Settings
 from hitmiss.ui.app import HitmissApp, Subject
 from hitmiss.ui.keyboard import accept_any_bytes
+from hitmiss.workspace import open_workspace
 
 _SIGNALS = {"SIGINT": CANCELED, "SIGTERM": 128 + 15, "SIGHUP": 128 + 1}
 """Signals that end the program, and the exit code of each."""
@@ -41,10 +42,12 @@ def run(
 ) -> int:
     """Watch and build a project; gives the exit code."""
     need_terminal()
-    settings = _settings(project_folder(options, Path.cwd()))
+    cwd = Path.cwd()
+    settings = _settings(project_folder(options, cwd))
     chosen = {"on_change": on_change, "settle": settle, "theme": theme}
     settings = msgspec.structs.replace(settings, **{key: value for key, value in chosen.items() if value is not None})
-    session = Session(options, settings, writer=Writer(record) if record else None)
+    space = asyncio.run(open_workspace(options, settings, cwd=cwd))
+    session = Session(space, settings, writer=Writer(record) if record else None)
     session.require_target()
     require_engine(options.builder or None)
     return _show(session, settings)
@@ -72,9 +75,15 @@ def demo(name: str, *, theme: str | None, recorded: bool) -> int:
         else:
             folder = _copy(example, name)
             os.chdir(folder)
-            welcome = f"This project is yours to try things on: {folder}. Change src/greeting.py there and save it."
-            return _show(Session(BuildOptions(), settings, cwd=folder), settings, welcome)
-    return _show(Replay(example.parent / f"{name}.jsonl", notice=notice), settings)
+            own = settings_files.load(folder)
+            space = asyncio.run(open_workspace(BuildOptions(), own, cwd=folder))
+            settings = msgspec.structs.replace(settings, targets=own.targets, watch=own.watch)
+            welcome = f"This project is yours to try things on: {folder}. README.md there says what to change."
+            return _show(Session(space, settings), settings, welcome)
+    recording = example.parent / f"{name}.jsonl"
+    if not recording.is_file():
+        raise EngineError(f"The example {name} needs an engine.", "`hitmiss demo` plays a recording without one.")
+    return _show(Replay(recording, notice=notice), settings)
 
 
 def _show(subject: Subject, settings: Settings, welcome: str = "") -> int:
@@ -123,7 +132,7 @@ def _settings(folder: Path) -> Settings:
 
 def _example(name: str) -> Path:
     root = Path(str(resources.files("hitmiss.examples")))
-    names = sorted(folder.name for folder in root.iterdir() if (folder / "Dockerfile").is_file())
+    names = sorted(folder.name for folder in root.iterdir() if (folder / "README.md").is_file())
     if name not in names:
         raise UsageError(f"There is no example called {name}.", f"Examples: {', '.join(names)}.")
     return root / name
@@ -132,6 +141,6 @@ def _example(name: str) -> Path:
 def _copy(example: Path, name: str) -> Path:
     """A copy of the example that is the user's own to edit; one that is there already is kept as it is."""
     folder = Path(platformdirs.user_data_dir("hitmiss", appauthor=False)) / "demo" / name
-    if not (folder / "Dockerfile").is_file():
+    if not (folder / "README.md").is_file():
         shutil.copytree(example, folder, dirs_exist_ok=True)
     return folder

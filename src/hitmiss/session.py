@@ -9,35 +9,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import os
-import shlex
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from hitmiss import settings as settings_files
 from hitmiss.build.logs import StepLog
-from hitmiss.build.model import Build, Stage, Status, Step
+from hitmiss.build.model import Status
 from hitmiss.build.recording import Writer
+from hitmiss.build.trouble import notices
+from hitmiss.crew import Crew
 from hitmiss.docker import builders, client, storage
 from hitmiss.docker import targets as docker_targets
 from hitmiss.docker.current import current_builder
 from hitmiss.errors import EngineError, HitmissError, UsageError
-from hitmiss.forecast import Plan
-from hitmiss.foresight import Foresight
 from hitmiss.history.store import Store
 from hitmiss.project import context, watch
-from hitmiss.project.definition import Definition, load
-from hitmiss.runner import Runner, header_of, nothing, project_folder, ran
+from hitmiss.project.find import Kind
+from hitmiss.project.gathered import Gathered
+from hitmiss.project.units import dependants, unwatched
+from hitmiss.round import Round
+from hitmiss.runner import nothing
 from hitmiss.schedule import Action, OnChange, Schedule
-from hitmiss.settings import BuildOptions, Settings, looks_secret
-from hitmiss.snapshot import Past, Snapshot, Source, StepFiles, Watch
+from hitmiss.settings import BuildOptions, Settings, warnings
+from hitmiss.snapshot import Past, Snapshot, StepFiles, Watch
+from hitmiss.workspace import Workspace, alone
 
 _ENGINE_POLL_S = 1.0
 _CACHE_REST_S = 0.6
 """How long after a build the cache is measured: its records settle, and a save right after has the engine to itself."""
+
+_QUICK_S = 0.3
+"""A build that all hits is over by then; one that takes longer shows what the engine remembers of earlier ones."""
 
 
 class Session:
@@ -45,99 +50,94 @@ class Session:
 
     def __init__(
         self,
-        options: BuildOptions,
+        options: BuildOptions | Workspace,
         settings: Settings | None = None,
         *,
         cwd: Path | None = None,
         store: Store | None = None,
         writer: Writer | None = None,
     ) -> None:
-        """Raises `UsageError` when there is nothing to build: no context, no Dockerfile."""
+        """Options speak of one Dockerfile. Raises `UsageError` when there is nothing to build."""
         settings = settings or Settings()
         self.on_change: Callable[[], None] = nothing
-        self._cwd = cwd or Path.cwd()
+        cwd = cwd or Path.cwd()
+        space = options if isinstance(options, Workspace) else alone(options, cwd)
+        self._settings = settings
         self._notices: dict[str, str] = {}
         self._store = store or Store(on_notice=lambda text: self._notice("history", text))
         self._writer = writer
-        self._options = options
-        self._project = project_folder(options, self._cwd)
-        self._once: BuildOptions | None = None
         self._message = ""
-        self._definition = load(options, cwd=self._cwd, environment=os.environ)
+        builder = builders.BuilderInfo(name=space.flags.builder or current_builder())
+        self._crew = Crew(space, builder, store=self._store, notice=self._notice, writer=writer)
+        self._crew.on_change = lambda: self.on_change()
+        for number, text in enumerate((*space.notices, *warnings(settings))):
+            self._notices[f"files {number}"] = text
         self._recall_target()
         self._schedule = Schedule(OnChange(settings.on_change), settle_s=settings.settle / 1000)
         self._timer: asyncio.TimerHandle | None = None
-        self._runner: Runner | None = None
+        self._once: dict[str, BuildOptions] = {}
+        self._wanted: set[str] = set()
         self._building: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()
-        self._last: Build = self._announced(0)
-        self._last_logs: Runner | None = None
-        self._number = 0
         self._files = 0
         self._watch = Watch.STARTING
-        self._builder = builders.BuilderInfo(name=options.builder or current_builder())
+        self._gathered = self._crew.gather()
+        self._rewatch = asyncio.Event()
         self._engine_problem = ""
         self._cache_bytes: int | None = None
         self._stop = asyncio.Event()
-        self._foresight = Foresight(self._store, self._project, self._builder.name, options, self._cwd, self._notice)
 
     # What is shown
 
     def snapshot(self) -> Snapshot:
         """The session as it stands."""
-        running = self._runner.build() if self._runner else None
+        crew = self._crew
+        members = crew.members.values()
+        first = next(iter(members))
+        right, planned = crew.score()
         return Snapshot(
-            project=self._project.name or str(self._project),
-            target=self._definition.target,
-            builder=self._builder.name,
-            platforms=self._options.platform_list() or self._builder.platforms[:1],
+            project=crew.project.name or str(crew.project),
+            target=crew.title(),
+            builder=crew.builder.name,
+            platforms=first.platforms or crew.builder.platforms[:1],
             watch=self._watch_state(),
             files=self._files,
             on_change=self._schedule.mode,
             message=self._message,
             notices=tuple(text for text in self._notices.values() if text),
-            problem=self._engine_problem or self._definition.error,
-            build=running or self._last,
-            previous=self._last if running else None,
-            source=Source(
-                name=self._definition.name,
-                path=str(self._definition.contexts.dockerfile or ""),
-                text=self._definition.text,
-                error=self._definition.error,
-                error_line=self._definition.error_line,
-            ),
+            problem=self._engine_problem or crew.problem(),
+            build=crew.shown(),
+            previous=crew.before() if crew.round else None,
+            source=first.source,
+            sources={} if crew.only else {member.name: member.source for member in members},
             cache_bytes=self._cache_bytes,
-            plan_s=self._foresight.seconds,
-            plan_right=self._foresight.score[0],
-            plan_steps=self._foresight.score[1],
+            plan_s=crew.seconds(),
+            plan_right=right,
+            plan_steps=planned,
         )
 
     def require_target(self) -> None:
         """Raise `UsageError` when the target that was asked for is not in the Dockerfile."""
-        if self._definition.error and not self._definition.error_line and self._options.target:
-            raise UsageError(self._definition.error)
+        for member in self._crew.members.values():
+            found = member.definition
+            if found.error and not found.error_line and member.unit.options.target:
+                raise UsageError(found.error)
 
     def log(self, step_id: str) -> StepLog | None:
         """The output of a step of the build that is shown."""
-        runner = self._runner or self._last_logs
-        return runner.fold.logs.get(step_id) if runner else None
+        return self._crew.log(step_id)
 
     def files(self, step_id: str) -> StepFiles | None:
         """What a step of the build that is shown reads of the contexts; None where that is not known."""
-        return self._foresight.files(self.snapshot().build, step_id)
+        return self._crew.files(step_id)
 
     def history(self) -> tuple[Past, ...]:
         """The remembered builds of this project, newest first."""
-        return self._foresight.history()
+        return self._crew.history()
 
     def command(self) -> str:
-        """The `docker build` command that does the same; values that look secret are left to the environment."""
-        arguments = tuple(
-            given.partition("=")[0] if looks_secret(given.partition("=")[0]) else given
-            for given in self._options.build_args
-        )
-        options = msgspec.structs.replace(self._options, build_args=arguments)
-        return shlex.join(["docker", "build", *options.arguments()])
+        """The `docker` command that does the same; values that look secret are left to the environment."""
+        return self._crew.command()
 
     # What can be asked of it
 
@@ -146,22 +146,24 @@ class Session:
         self._spawn(self._learn_builder())
         self._spawn(self._count_files())
         self._spawn(self._check_client())
-        self._spawn(self._foresight.recall(self._definition, self._options.builder))
         self.rebuild()
+        self._spawn(self._recall())
         await self._watching()
         await self._stop.wait()
 
     async def close(self) -> None:
         """Stop watching and cancel a running build; returns when no process is left."""
         self._stop.set()
+        self._rewatch.set()
         if self._timer:
             self._timer.cancel()
-        if self._runner:
-            self._runner.cancel()
+        if self._crew.round:
+            self._crew.round.cancel()
         if self._building:
             await asyncio.wait({self._building}, timeout=2.0)
-        if self._runner:
-            self._runner.abandon()
+        if self._crew.round:
+            self._crew.round.abandon()
+        await self._crew.close()
         for task in self._work:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
@@ -170,16 +172,19 @@ class Session:
         self._store.close()
 
     def rebuild(self, *, no_cache: bool = False, no_cache_stages: Iterable[str] = ()) -> None:
-        """Build now: as given, without any cache, or without the cache of some stages."""
+        """Build all that is chosen now: as given, without any cache, or without the cache of some stages."""
+        self._wanted = set(self._crew.members)
         if not self._reload():
             return
         stages = tuple(no_cache_stages)
-        self._once = None
+        self._once = {}
         if no_cache or stages:
-            wanted = self._options.no_cache_filter + stages
-            self._once = msgspec.structs.replace(
-                self._options, no_cache=no_cache or self._options.no_cache, no_cache_filter=wanted
-            )
+            for name, member in self._crew.members.items():
+                own = member.unit.options
+                wanted = own.no_cache_filter + stages
+                self._once[name] = msgspec.structs.replace(
+                    own, no_cache=no_cache or own.no_cache, no_cache_filter=wanted
+                )
         self._do(self._schedule.requested(whole=no_cache or bool(stages)))
 
     def cancel(self) -> None:
@@ -197,23 +202,29 @@ class Session:
 
     def set_target(self, target: str) -> None:
         """Build another target from now on, and remember it for this project."""
-        self._options = msgspec.structs.replace(self._options, target=target)
-        self._store.remember_target(self._project, target)
+        crew = self._crew
+        self._store.remember_target(crew.project, target)
+        one = crew.space.kind is Kind.DOCKERFILE
+        crew.settle_in(crew.with_stage(target) if one else crew.space.choose(target))
         self.rebuild()
 
     async def targets(self) -> tuple[docker_targets.Target, ...]:
-        """The targets that the Dockerfile offers, as BuildKit lists them."""
-        return await docker_targets.targets(self._options, self._cwd)
+        """The targets that can be built: the stages of a Dockerfile, or what the project's files name."""
+        space = self._crew.space
+        if space.kind is Kind.DOCKERFILE:
+            return await docker_targets.targets(space.units[0].options, space.cwd)
+        return space.targets()
 
     async def prune_preview(self, what: storage.PruneFilter) -> storage.Preview:
         """What a prune of the builder's cache would delete."""
-        return await storage.preview(self._options.builder or None, what)
+        return await storage.preview(self._crew.space.flags.builder or None, what)
 
     async def prune(self, what: storage.PruneFilter) -> storage.Pruned:
         """Delete build cache; says what was freed."""
-        await self._foresight.look(self._definition)  # what there was before it
-        pruned = await storage.prune(self._options.builder or None, what)
-        self._spawn(self._foresight.look(self._definition))
+        foresight = next(iter(self._crew.members.values())).foresight
+        await foresight.look()  # what there was before it
+        pruned = await storage.prune(self._crew.space.flags.builder or None, what)
+        self._spawn(foresight.look())
         self._spawn(self._measure_cache())
         return pruned
 
@@ -222,8 +233,8 @@ class Session:
     def _do(self, action: Action) -> None:
         if action is Action.START:
             self._start()
-        elif action is Action.CANCEL and self._runner:
-            self._runner.cancel()
+        elif action is Action.CANCEL and self._crew.round:
+            self._crew.round.cancel()
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -239,91 +250,56 @@ class Session:
     def _start(self) -> None:
         if self._stop.is_set():
             return
-        self._number = max(self._number, self._foresight.forecaster.number()) + 1
         self._message = ""
-        options, self._once = self._once or self._options, None
-        builder = self._builder.name
-        self._runner = Runner(
-            options,
-            cwd=self._cwd,
-            number=self._number,
-            target=self._definition.target,
-            builder=builder,
-            platforms=self._builder.platforms[:1],
-            expected=self._definition.expected,
-            durations=self._store.durations(self._project, builder),
-            writer=self._writer,
-            header=header_of(self._definition, options, self._project.name, builder),
-            on_progress=self._progressed,
-        )
-        self._building = asyncio.create_task(self._build(self._runner, self._definition, options))
+        once, self._once = self._once, {}
+        names, self._wanted = self._wanted or set(self._crew.members), set()
+        self._building = asyncio.create_task(self._build(self._crew.start(names, once)))
 
-    async def _build(self, runner: Runner, definition: Definition, options: BuildOptions) -> None:
-        foreseen = asyncio.create_task(self._foresight.begin(runner, definition, options))
-        build = await runner.run()
-        self._last, self._last_logs, self._runner = build, runner, None
-        if build.status is not Status.CANCELED:
-            self._store.remember_durations(self._project, build.builder, ran(build))
+    async def _build(self, round_: Round) -> None:
+        self._wanted.update(await self._crew.run(round_))
         if self._writer and self._writer.error:
             self._notice("recording", self._writer.error)
-        self._engine_problem = str(runner.engine_error) if runner.engine_error else ""
-        if runner.engine_error:
+        missed = dict.fromkeys(text for member in self._crew.members.values() for text in notices(member.last))
+        self._notice("caches", " ".join(missed))
+        error = next((runner.engine_error for runner in self._crew.runners if runner.engine_error), None)
+        self._engine_problem = str(error) if error else ""
+        if error:
             self._spawn(self._await_engine())
+        good = all(member.built for member in self._crew.members.values())
         self._do(self._schedule.ended(time.monotonic()))
-        if build.status is Status.SUCCEEDED and self._runner is None:
+        if good and self._crew.round is None:
             self._spawn(self._measure_cache())
         if self._notices.get("unreadable"):
             self._spawn(self._count_files())
-        if plan := await foreseen:
-            self._spawn(self._explain(plan, build))
-
-    async def _explain(self, plan: Plan, build: Build) -> None:
-        """Say why the steps of a finished build ran."""
-        told = await self._foresight.explain(plan, build)
-        if self._last is build:
-            self._last = told
-            self.on_change()
-
-    async def _foretell(self) -> None:
-        """Show what the next build would do, while nothing starts by itself: hollow glyphs on the tree that stands."""
-        told = await self._foresight.ahead(self._definition, self._options)
-        if told and self._runner is None:
-            self._last = msgspec.structs.replace(told, number=self._number)
-            self.on_change()
-
-    def _progressed(self) -> None:
-        self.on_change()
-
-    def _announced(self, number: int) -> Build:
-        """The tree before any build: what the Dockerfile announces."""
-        stages: dict[str, list[Step]] = {}
-        for each in self._definition.expected:
-            step = Step(
-                f"{each.stage}:{each.index}", each.stage, each.index, each.of, each.instruction, place=each.place
-            )
-            stages.setdefault(each.stage, []).append(step)
-        tree = tuple(Stage(name, name, None, tuple(steps)) for name, steps in stages.items())
-        return Build(number=number, target=self._definition.target, stages=tree)
 
     # Watching
 
     async def _watching(self) -> None:
-        contexts = self._definition.contexts
-        if not contexts.folders() and contexts.dockerfile is None:
-            self._watch = Watch.UNWATCHED
+        while not self._stop.is_set():
+            gathered, self._rewatch = self._gathered, asyncio.Event()
+            if not gathered.definitions() and not gathered.folders():
+                self._watch = Watch.UNWATCHED
+                self.on_change()
+                await self._rewatch.wait()
+                continue
+            self._watch = Watch.WATCHING
             self.on_change()
-            return
-        self._watch = Watch.WATCHING
-        self.on_change()
-        async for changes in watch.watch(contexts, stop=self._stop, on_notice=lambda text: self._notice("watch", text)):
-            self._changed(changes)
+            told = watch.watch(gathered, stop=self._rewatch, on_notice=lambda text: self._notice("watch", text))
+            async for changes in told:
+                self._changed(gathered, changes)
 
-    def _changed(self, changes: frozenset[watch.Change]) -> None:
-        if not changes:  # the watch has begun
-            self._foresight.forecaster.follow()
+    def _changed(self, gathered: Gathered, found: frozenset[watch.Change]) -> None:
+        if not found:  # the watch has begun
+            for member in self._crew.members.values():
+                member.foresight.forecaster.follow()
             return
-        self._foresight.forecaster.saved(changes)
-        kinds = {change.kind for change in changes}
+        changes: dict[str, list[watch.Change]] = {name: [] for name in self._crew.members}
+        for change in found:
+            for name, each in gathered.told(change):
+                changes.get(name, []).append(each)
+        for name, member in self._crew.members.items():
+            member.foresight.forecaster.saved(changes[name])
+        kinds = {change.kind for change in found}
         if watch.Kind.GONE in kinds:
             self._watch = Watch.GONE
             self._say("The context folder is gone; the watch goes on when it is back.")
@@ -332,37 +308,77 @@ class Session:
             self._watch = Watch.WATCHING
         if kinds & {watch.Kind.ADDED, watch.Kind.DELETED, watch.Kind.BACK}:
             self._spawn(self._count_files())
-        defined = watch.Kind.BACK in kinds or any(change.definition for change in changes)
-        if defined and not self._reload():
+        if any(gathered.of_files(change) for change in found):
+            self._spawn(self._reopen())
             return
-        reach = self._definition.reach
-        if defined or any(reach.reads(each.context, each.path, folder=each.folder) for each in changes):
-            if not defined and self._foresight.forecaster.same_as_before(changes):
-                self._say(f"{_printable(min(each.path for each in changes))}: saved as it was")
-                return
+        self._reached(changes, back=watch.Kind.BACK in kinds)
+
+    def _reached(self, changes: Mapping[str, Sequence[watch.Change]], *, back: bool) -> None:
+        """Build what the changes reach, and what stands on it."""
+        defined = {name for name, mine in changes.items() if back or any(change.definition for change in mine)}
+        if defined and not self._reload():
+            self._wanted |= defined
+            return
+        members = self._crew.members
+        read = {name for name, mine in changes.items() if members[name].reads(self._watched(mine))}
+        same = {name for name in read - defined if members[name].foresight.forecaster.same_as_before(changes[name])}
+        reached = defined | (read - same)
+        told = frozenset(change for mine in changes.values() for change in mine)
+        if reached:
+            self._wanted |= reached | {unit.name for unit in dependants(self._crew.space.wanted(), reached)}
             self._do(self._schedule.saved(time.monotonic()))
-            if self._runner is None:
-                self._spawn(self._foretell())
+            if self._crew.round is None:
+                self._spawn(self._crew.foretell(frozenset(self._wanted)))
+        elif same:
+            self._say(f"{_printable(min(each.path for each in told))}: saved as it was")
         elif not self._schedule.building:
-            self._say(self._unread(changes))
+            self._say(self._unread(told))
+
+    def _watched(self, changes: Iterable[watch.Change]) -> list[watch.Change]:
+        """Without those that the watch rules leave out."""
+        return [change for change in changes if not unwatched(self._settings, change.path)]
 
     def _unread(self, changes: frozenset[watch.Change]) -> str:
         paths = sorted({change.path for change in changes})
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        return f"{_printable(paths[0])}{more}: no step of {self._definition.target or 'the target'} reads it"
+        return f"{_printable(paths[0])}{more}: no step of {self._crew.title() or 'the target'} reads it"
 
     def _reload(self) -> bool:
-        """Read the definition again; False when it cannot be built as it is."""
-        try:
-            self._definition = load(self._options, cwd=self._cwd, environment=os.environ, platform=self._platform())
-        except UsageError as error:
-            self._definition = dataclasses.replace(self._definition, error=str(error), error_line=0)
-        if self._definition.error:
+        """Read the definitions again; False when one cannot be built as it is."""
+        good = self._crew.reload()
+        self._gather_anew()
+        if not good:
             self.on_change()
             return False
-        if self._number == 0 and not self._runner:
-            self._last = self._announced(0)
+        if self._crew.number == 0 and not self._crew.round:
+            for member in self._crew.members.values():
+                member.announce()
         return True
+
+    async def _reopen(self) -> None:
+        """The files that say what the targets are have changed: ask again what they say."""
+        try:
+            space = await self._crew.space.again(self._settings_again())
+            self._crew.settle_in(space)
+        except HitmissError as error:
+            self._notice("files", str(error))
+            return
+        self._notice("files", "")
+        self._wanted = set(self._crew.members)
+        if self._reload():
+            self._do(self._schedule.saved(time.monotonic()))
+
+    def _settings_again(self) -> Settings:
+        if self._crew.space.kind is Kind.SETTINGS:
+            self._settings = settings_files.load(self._crew.space.cwd)
+        return self._settings
+
+    def _gather_anew(self) -> None:
+        """Watch what there is to watch now."""
+        gathered = self._crew.gather()
+        if (gathered.folders(), gathered.definitions()) != (self._gathered.folders(), self._gathered.definitions()):
+            self._gathered = gathered
+            self._rewatch.set()
 
     def _watch_state(self) -> Watch:
         if self._watch is not Watch.WATCHING:
@@ -376,16 +392,32 @@ class Session:
     # What is learned on the side
 
     def _recall_target(self) -> None:
-        if self._options.target:
+        """Build what was chosen the last time, where nothing else is asked for."""
+        crew = self._crew
+        if crew.space.flags.target or not (known := self._store.target(crew.project)):
             return
-        known = self._store.target(self._project)
-        if known and known in self._definition.targets:
-            self._options = msgspec.structs.replace(self._options, target=known)
-            self._definition = load(self._options, cwd=self._cwd, environment=os.environ)
+        if crew.space.kind is not Kind.DOCKERFILE:
+            with contextlib.suppress(UsageError):  # a target that is no more
+                crew.settle_in(crew.space.choose(known))
+        elif crew.only and known in crew.only.definition.targets:
+            crew.settle_in(crew.with_stage(known))
+
+    async def _recall(self) -> None:
+        """On the first start in a project show what the engine itself remembers, until there is a build to show."""
+        pause = _QUICK_S if self._schedule.building else 0.0
+        for member in tuple(self._crew.members.values()):
+            before = await member.foresight.recall(member.definition, member.unit.options, pause)
+            if member.last.number:
+                self._crew.amend(member, member.last)
+            elif before and member.last.status is Status.IDLE:
+                member.remember(before, self._crew.builder.name)
+                if self._crew.round is None:
+                    self._message = f"Built outside hitmiss in {before.duration_s:.1f} s."
+        self.on_change()
 
     async def _learn_builder(self) -> None:
         try:
-            self._builder = await builders.builder_info(self._options.builder or None)
+            self._crew.builder = await builders.builder_info(self._crew.space.flags.builder or None)
         except HitmissError as error:
             if isinstance(error, EngineError) and not self._engine_problem:
                 self._engine_problem = str(error)
@@ -399,7 +431,7 @@ class Session:
             self._notice("client", str(error))
 
     async def _count_files(self) -> None:
-        census = await asyncio.to_thread(context.census, self._definition.contexts)
+        census = await asyncio.to_thread(context.census, self._gathered)
         self._files = census.files
         unreadable = census.unreadable
         self._notice(
@@ -411,21 +443,18 @@ class Session:
         if self._schedule.building:
             return
         with contextlib.suppress(HitmissError):
-            self._cache_bytes = (await storage.usage(self._options.builder or None)).total
+            self._cache_bytes = (await storage.usage(self._crew.space.flags.builder or None)).total
             self.on_change()
 
     async def _await_engine(self) -> None:
         """Wait until the engine answers again, then build: its user should not have to notice."""
-        builder = self._options.builder or None
+        builder = self._crew.space.flags.builder or None
         while self._engine_problem and not await builders.engine_alive(builder):  # noqa: ASYNC110
             await asyncio.sleep(_ENGINE_POLL_S)
         if self._engine_problem:
             self._engine_problem = ""
             self._spawn(self._learn_builder())
             self.rebuild()
-
-    def _platform(self) -> str:
-        return next(iter(self._builder.platforms), "")
 
     def _say(self, text: str) -> None:
         self._message = text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -59,7 +60,10 @@ class StepFiles(msgspec.Struct, frozen=True):
 
 
 class Past(msgspec.Struct, frozen=True):
-    """One line of the history: a remembered build; `why` is one short line about what ran ("" for nothing)."""
+    """One line of the history: a remembered build; `why` is one short line about what ran ("" for nothing).
+
+    `number` is 0 for a build that only the engine remembers.
+    """
 
     number: int
     started: datetime
@@ -97,6 +101,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     previous: Build | None = None
     """The last finished build, while another one runs."""
     source: Source = Source()
+    sources: Mapping[str, Source] = {}
+    """The Dockerfile of each target, where there are several."""
     cache_bytes: int | None = None
     plan_s: float | None = None
     """How long the build that runs, or the next one, should take in seconds; None while that is not known."""

@@ -95,11 +95,11 @@ def _share(place: Place) -> Row:
 
 _BUILD = """
 import os, sys
-from hitmiss import headless
+from hitmiss import foresight
 if os.environ["HITMISS_BENCH_FORGET"]:
     async def nothing(*_):
         return None
-    headless.foresee = nothing
+    foresight.foresee = nothing
 from hitmiss.__main__ import main
 sys.argv = ["hitmiss", "build", "--json", "."]
 main()

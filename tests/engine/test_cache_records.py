@@ -12,7 +12,7 @@ from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.docker import client, endpoint, past
 from hitmiss.docker.cache_records import CacheRecord, lost, records, tie, time_of
 from hitmiss.errors import HitmissError
-from hitmiss.runner import Runner
+from hitmiss.runner import Job, Runner
 from hitmiss.settings import BuildOptions
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
@@ -60,7 +60,7 @@ async def build(project: Project, *platforms: str) -> tuple[Build, set[str], tup
     """A build, the ids of the records before it, and the records after it."""
     before = {each.id for each in await records()}
     options = BuildOptions(outputs=("type=cacheonly",), platforms=platforms)
-    done = await Runner(options, cwd=project.path).run()
+    done = (await Runner(Job(options), cwd=project.path).run())[""]
     assert done.status is Status.SUCCEEDED, done.text
     return done, before, await records()
 

@@ -9,7 +9,7 @@ import pytest
 
 from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.docker import client
-from hitmiss.runner import Runner
+from hitmiss.runner import Job, Runner
 from hitmiss.settings import BuildOptions
 from tests.support import hitmiss
 from tests.support.project import Project
@@ -40,7 +40,7 @@ class Cancelable:
     """A build that runs in the background."""
 
     def __init__(self, project: Project, **options: object) -> None:
-        self.runner = Runner(BuildOptions(**options), cwd=project.path)  # type: ignore[arg-type]
+        self.runner = Runner(Job(BuildOptions(**options)), cwd=project.path)  # type: ignore[arg-type]
         self.task = asyncio.create_task(self.runner.run())
 
     async def until(self, condition: Callable[[Build], object], what: str) -> None:
@@ -54,7 +54,7 @@ class Cancelable:
         began = time.monotonic()
         for _ in range(times):
             self.runner.cancel()
-        build = await self.task
+        build = (await self.task)[""]
         took = time.monotonic() - began
         assert took <= BOUND_S + SLACK_S
         assert build.status is Status.CANCELED
@@ -92,7 +92,7 @@ def work(name: str) -> Callable[[Build], bool]:
 async def test_while_a_step_sleeps(project: Project, marker: str, start: Builds) -> None:
     project.dockerfile(f"FROM busybox\nRUN echo begun; sleep 600; : {marker}\nRUN echo never")
     build = start()
-    await build.until(lambda each: build.runner.fold.logs.get("stage-0:2"), "the step to write")
+    await build.until(lambda each: build.runner.log("stage-0:2"), "the step to write")
     assert hitmiss.steps_running(marker)
     ended = await build.cancel()
     assert [step.verdict for step in ended.steps] == [Verdict.HIT, Verdict.CANCELED, Verdict.SKIPPED]
@@ -103,7 +103,7 @@ async def test_while_a_step_prints_at_full_speed(project: Project, marker: str, 
     project.dockerfile(f"FROM busybox\nRUN while :; do echo {marker} {marker} {marker}; done")
     build = start()
     await build.until(
-        lambda each: (log := build.runner.fold.logs.get("stage-0:2")) and log.line_count > 1000,
+        lambda each: (log := build.runner.log("stage-0:2")) and log.line_count > 1000,
         "the step to write a lot",
     )
     assert hitmiss.steps_running(marker)
@@ -192,7 +192,7 @@ async def test_twice_and_after_the_end(project: Project, marker: str, start: Bui
 async def test_a_build_that_has_ended_stays_as_it_ended(project: Project, start: Builds) -> None:
     project.dockerfile("FROM busybox\nRUN true")
     build = start()
-    ended = await build.task
+    ended = (await build.task)[""]
     build.runner.cancel()
     assert ended.status is build.runner.build().status is Status.SUCCEEDED
 

@@ -35,7 +35,7 @@ async def test_a_lone_save_starts_a_build_at_once(shop: Project, start: Starts) 
     assert live.ended_at[2] - saved < SETTLE_S, "it is over before it would have been quiet"
     assert verdicts(build) == "hhhmm"
     await wait_for_async(lambda: live.session._timer is None, 10, "the quiet period to pass")
-    assert live.session._number == 2
+    assert live.session._crew.number == 2
 
 
 @real
@@ -49,7 +49,7 @@ async def test_a_burst_costs_one_start_and_the_last_build_sees_all(shop: Project
             await asyncio.sleep(0)
     await live.until(lambda snap: live.ended.keys() >= {2} and live.session._timer is None, "the burst to be over")
     await live.idle()
-    last = live.session._number
+    last = live.session._crew.number
     await live.built(last)
     assert last <= 3, "one wasted start at most"
     log = live.session.log("final:2")
@@ -70,7 +70,7 @@ async def test_a_file_that_no_step_reads_starts_nothing_and_it_is_said(shop: Pro
     shop.write("new.log", "ignored")
     shop.write("src/after.txt", "read")
     await live.built(2)
-    assert live.session._number == 2
+    assert live.session._crew.number == 2
     assert not any("log" in said for said in live.said)
 
 
@@ -82,7 +82,7 @@ async def test_new_nested_folders_and_deleted_files(shop: Project, start: Starts
     shop.write("src/deep/deeper/deepest/file.txt", "x")
     assert verdicts(await live.built(2)) == "hhhmm"
     await live.idle()
-    number = live.session._number
+    number = live.session._crew.number
     shop.remove("src/deep/deeper/deepest/file.txt")
     await live.built(number + 1)
 
@@ -111,7 +111,7 @@ async def test_queue_and_restart(shop: Project, start: Starts) -> None:
     assert live.snapshot.on_change is OnChange.MANUAL
     shop.save("src/main.txt", "600")
     await live.until(lambda snap: snap.watch is Watch.STALE, "the screen to say that the image is old")
-    assert live.session._number == 3
+    assert live.session._crew.number == 3
     live.session.next_mode()
     await live.until(sleeps(4), "leaving manual to build")
     shop.save("src/main.txt", "0.02")
@@ -128,7 +128,7 @@ async def test_pause_and_resume(shop: Project, start: Starts) -> None:
     assert live.snapshot.watch is Watch.PAUSED
     shop.save("src/main.txt", "paused")
     await wait_for_async(lambda: live.session._schedule.stale, 10, "the save to be seen")
-    assert live.session._number == 1
+    assert live.session._crew.number == 1
     live.session.toggle_watch()
     await live.built(2)
 

@@ -38,7 +38,7 @@ async def test_a_dockerfile_that_does_not_parse_is_mended(shop: Project, start: 
     assert snap.source.text.endswith("RNU true\n")
     assert "RNU" in snap.problem
     live.session.rebuild()
-    assert live.session._number == 1
+    assert live.session._crew.number == 1
     shop.save("Dockerfile", good)
     await live.built(2)
     assert not live.snapshot.problem
@@ -68,7 +68,7 @@ async def test_the_context_is_deleted_and_comes_back(shop: Project, start: Start
     await live.until(lambda snap: snap.watch is Watch.WATCHING and not snap.problem, "the context to be back")
     await live.built(2)
     await live.idle()
-    number = live.session._number
+    number = live.session._crew.number
     shop.save("src/main.txt", "after")
     await live.built(number + 1)
 

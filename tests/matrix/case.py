@@ -45,7 +45,7 @@ class Miss:
     """A step that must miss, and why.
 
     `files` are `change path`; a folder above one of them, or one of `also`, may be named too. `root` is the step where
-    the chain began ("" is this one). `old` and `new` have to be in the cause's texts.
+    the chain began ("" is this one). `old` and `new` have to be in the cause's texts, `said` in its sentence.
     """
 
     step: str
@@ -55,6 +55,7 @@ class Miss:
     root: str = ""
     old: str = ""
     new: str = ""
+    said: str = ""
 
 
 Misses = tuple[Miss, ...]
@@ -69,12 +70,13 @@ def miss(
     root: str = "",
     old: str = "",
     new: str = "",
+    said: str = "",
 ) -> Misses:
     """A step that misses for a reason of its own, and those `below` that miss because of it.
 
     With `root` the chain began elsewhere: this step has read what another stage wrote.
     """
-    first = Miss(step, kind, files, also, root, old, new)
+    first = Miss(step, kind, files, also, root, old, new, said)
     return (first, *(Miss(each, PARENT, root=root or step) for each in below))
 
 

@@ -9,6 +9,7 @@ ALL = "FROM busybox AS app\nCOPY . /to/\nRUN ls -R /to > /out\n"
 SRC = "FROM busybox AS app\nCOPY src/ /to/\nRUN ls -R /to > /out\n"
 TREE = {"src/a.py": "a", "src/b.log": "b", "src/keep.log": "keep", "docs/c.md": "c", "top": "top"}
 BELOW = ("app RUN ls",)
+RULES = "`.dockerignore`"
 
 
 def rules(*lines: str, file: str = ".dockerignore") -> Deed:
@@ -54,7 +55,9 @@ CASES = (
         (
             then(
                 rules("docs", "src/b.log"),
-                misses=miss("app COPY", FILES, "removed src/b.log", below=BELOW),
+                misses=miss(
+                    "app COPY", FILES, "removed src/b.log", below=BELOW, said=f"{RULES} now hides 1 file since"
+                ),
             ),
         ),
         TREE,
@@ -63,7 +66,26 @@ CASES = (
     Case(
         "rule that shows a file",
         SRC,
-        (then(rules("**/*.log", "!src/keep.log"), misses=miss("app COPY", FILES, "added src/keep.log", below=BELOW)),),
+        (
+            then(
+                rules("**/*.log", "!src/keep.log"),
+                misses=miss(
+                    "app COPY", FILES, "added src/keep.log", below=BELOW, said=f"{RULES} now shows 1 file since"
+                ),
+            ),
+            then(
+                rules("**/*.log", "!src/b.log"),
+                write("src/a.py", "1"),
+                misses=miss(
+                    "app COPY",
+                    FILES,
+                    "added src/b.log",
+                    "modified src/a.py",
+                    below=BELOW,
+                    said=f"{RULES} now shows 1 file, and 1 other file changed since",
+                ),
+            ),
+        ),
         TREE,
         setup=(rules("**/*.log"),),
     ),
@@ -80,7 +102,7 @@ CASES = (
         (
             then(
                 rules("docs", "*.nothing"),
-                misses=miss("app COPY", FILES, "modified .dockerignore", below=BELOW),
+                misses=miss("app COPY", FILES, "modified .dockerignore", below=BELOW, said="1 file changed since"),
             ),
         ),
         TREE,
@@ -92,7 +114,14 @@ CASES = (
         (
             then(
                 rules("src/*.log"),
-                misses=miss("app COPY", FILES, "removed src/b.log", "removed src/keep.log", below=BELOW),
+                misses=miss(
+                    "app COPY",
+                    FILES,
+                    "removed src/b.log",
+                    "removed src/keep.log",
+                    below=BELOW,
+                    said=f"{RULES} now hides 2 files since",
+                ),
             ),
             then(delete(".dockerignore"), notes={"app COPY": "went-back"}),
         ),
@@ -106,7 +135,14 @@ CASES = (
             then(write("src/a.py", "1"), misses=miss("app COPY", FILES, "modified src/a.py", below=BELOW)),
             then(
                 rules("docs", file="Dockerfile.dockerignore"),
-                misses=miss("app COPY", FILES, "added src/b.log", "added src/keep.log", below=BELOW),
+                misses=miss(
+                    "app COPY",
+                    FILES,
+                    "added src/b.log",
+                    "added src/keep.log",
+                    below=BELOW,
+                    said="`Dockerfile.dockerignore` now shows 2 files since",
+                ),
             ),
         ),
         TREE,

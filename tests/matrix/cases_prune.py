@@ -7,7 +7,7 @@ although `docker buildx du` goes on listing the records (seen on Docker 28.5.2 w
 from __future__ import annotations
 
 from tests.matrix.case import EVICTED, FILES, INSTRUCTION, Case, each, miss, then
-from tests.matrix.moves import edit, prune, prune_step, write
+from tests.matrix.moves import edit, prune, prune_step, unseen, write
 
 APP = """
     FROM busybox AS app
@@ -74,6 +74,21 @@ CASES = (
         (
             then(prune("--filter", "type=source.local"), misses=each(EVICTED, *ALL)),
             then(write("src/a", "1"), misses=miss("app COPY", FILES, "modified src/a", below=("app RUN echo two",))),
+        ),
+        TREE,
+    ),
+    Case(
+        "contexts pruned, and bytes that BuildKit had not seen change",
+        APP,
+        (
+            then(unseen("src/a", "b")),
+            then(
+                prune("--filter", "type=source.local"),
+                misses=each(EVICTED, "app RUN echo one")
+                + miss("app COPY", FILES, "modified src/a", below=("app RUN echo two",)),
+            ),
+            then(),
+            then(unseen("src/a", "c")),
         ),
         TREE,
     ),

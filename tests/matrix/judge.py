@@ -149,6 +149,8 @@ class _Judge:
                 troubles.append(f"{side} is {cause.get(side)!r}, should have {wanted!r}")
         if cause and not str(cause.get("detail", "")).strip():
             troubles.append("no sentence")
+        if self.run.fill(expected.said) not in cause.get("detail", ""):
+            troubles.append(f"it says {cause.get('detail')!r}, should say {expected.said!r}")
         if troubles:
             self._wrong(name_of(step), "; ".join(troubles))
         else:

@@ -153,6 +153,19 @@ async def test_the_panel_that_the_user_chose_stays(key: str, panel: str) -> None
         assert it.panels.current == panel
 
 
+async def test_a_failure_says_what_is_wrong_and_what_to_do() -> None:
+    mend = "Install it: `RUN [b]apk[/b] add gcc`."
+    failed = webapp("hhhm mf sss", Status.FAILED, 3, error=f"There is no gcc. {mend}", advice=mend)
+    async with on(failed) as it:
+        await it.pilot.press("a")
+        assert failed.failed_step is not None
+        await it.looks_at(failed.failed_step.id)
+        await it.says("There is no gcc.", mend)
+        await sees(it.pilot, "✖ failed at Dockerfile:", "There is no gcc.")
+        told = why_lines(failed.steps[0], failed)
+        assert "gcc" not in "".join(part.text for line in told for part in line), "another step's panel says its own"
+
+
 async def test_enter_shows_the_log_and_chooses_nothing_for_good() -> None:
     async with on(caused(CauseKind.NO_CACHE)) as it:
         it.tree.focus()

@@ -23,7 +23,15 @@ def test_steps_with_their_places(project: Project) -> None:
     project.write("Dockerfile", TWO_STAGES)
     found = read(project)
     assert found.expected == (
-        Expected("build", 1, 2, "FROM $BASE", Place("Dockerfile", 2, 2), text="FROM $BASE AS Build"),
+        Expected(
+            "build",
+            1,
+            2,
+            "FROM $BASE",
+            Place("Dockerfile", 2, 2),
+            text="FROM $BASE AS Build",
+            shown="FROM docker.io/library/busybox:latest",
+        ),
         Expected("build", 2, 2, "RUN echo $BASE", Place("Dockerfile", 3, 3), text="RUN echo $BASE"),
         Expected(
             "stage-1", 1, 1, "COPY --from=build   /x /", Place("Dockerfile", 6, 7), text="COPY --from=build   /x /"

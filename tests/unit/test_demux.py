@@ -86,32 +86,33 @@ def ids(steps: tuple[Step, ...]) -> list[str]:
 
 def test_shared_steps_stand_once_with_the_first_target() -> None:
     web, api = build("web", "x", "y"), build("api", "x", "z")
-    whole = merged([web, api], target="default")
+    whole = merged({"web": web, "api": api}, target="default")
     assert ids(whole.steps) == ["web:a:1", "web:a:2", "api:a:2"]
     assert whole.misses == 3
     assert shared([web, api]) == {"api:a:1": "web:a:1"}
     assert whole.target == "default"
+    assert [(part.name, part.note) for part in whole.parts] == [("web", ""), ("api", "1 step shared with web")]
 
 
 def test_a_stage_that_is_shared_altogether_is_not_shown_twice() -> None:
-    whole = merged([build("web", "x"), build("api", "x")])
+    whole = merged({"web": build("web", "x"), "api": build("api", "x")})
     assert [stage.id for stage in whole.stages] == ["web:a"]
 
 
 def test_two_equal_steps_of_one_target_both_stand() -> None:
     web = build("web", "x", "y")
-    double = merged([web, build("api", "z")])
+    double = merged({"web": web, "api": build("api", "z")})
     assert ids(double.steps) == ["web:a:1", "web:a:2", "api:a:1"]
 
 
 def test_the_whole_stands_as_its_worst_part_and_lasts_from_first_to_last() -> None:
-    whole = merged([build("web", "x"), build("api", "z", status=Status.FAILED, start=5.0)])
+    whole = merged({"web": build("web", "x"), "api": build("api", "z", status=Status.FAILED, start=5.0)})
     assert whole.status is Status.FAILED
     assert whole.error == "api broke"
     assert whole.duration_s == 7.0
-    assert merged([Build(), build("web", "x")]).status is Status.SUCCEEDED
+    assert merged({"api": Build(), "web": build("web", "x")}).status is Status.SUCCEEDED
 
 
 def test_one_build_stays_as_it_is() -> None:
     web = build("web", "x")
-    assert merged([web]) is web
+    assert merged({"web": web}) is web

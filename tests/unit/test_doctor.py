@@ -227,3 +227,9 @@ async def test_an_editor_is_looked_for_by_its_first_word(tmp_path: Path, monkeyp
     assert (await doctor.gather()).editor_found
     monkeypatch.setenv("VISUAL", "'unbalanced")
     assert not (await doctor.gather()).editor_found
+
+
+def test_docker_build_without_buildkit_is_named() -> None:
+    found = finding(replace(WELL, plain_build="DOCKER_BUILDKIT=0 is set."), "buildkit")
+    assert (found.health, found.mend) == (Health.WARN, "unset DOCKER_BUILDKIT")
+    assert "buildkit" not in {each.name for each in judge(WELL)}

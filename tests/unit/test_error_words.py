@@ -51,6 +51,15 @@ ENGINE = {
         "docker: unknown command: docker buildx\n\nRun 'docker --help' for more information",
         "Docker's buildx plugin is missing.",
     ),
+    "podman under docker's name": (
+        "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\n"
+        "Error: unknown flag: --format\nSee 'podman buildx --help'",
+        "`docker` is podman here, which has no BuildKit. Install Docker's buildx plugin",
+    ),
+    "podman without buildx": (
+        "Error: unrecognized command `podman buildx version`\nTry 'podman --help' for more information",
+        "`docker` is podman here, which has no BuildKit. ",
+    ),
     "an old docker without": (
         "docker: 'buildx' is not a docker command.\nSee 'docker --help'",
         "Docker's buildx plugin is",

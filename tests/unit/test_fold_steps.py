@@ -261,6 +261,17 @@ def test_the_same_numbers_in_another_builds_name_move_nothing() -> None:
     assert [step.id for step in folding.build(1.0).steps] == ["own:1", "own:2", "own:3"]
 
 
+def test_work_that_was_given_up_for_another_builds_is_what_that_one_did() -> None:
+    for other in ("[own 2/3] RUN a", "[own 2/6] RUN a", "[other 5/6] RUN a"):
+        folding = Fold(Build(status=Status.RUNNING), announce("FROM x", "RUN a", "RUN b", stage="own"))
+        folding.hear(vertex("[own 1/3] FROM x", 0, 1), 0.0)
+        folding.hear(vertex("[own 2/3] RUN a", 0, 1, error="context canceled: context canceled", digest="1"), 0.0)
+        folding.hear(vertex(other, 1, 2, digest="2"), 0.0)
+        folding.hear(vertex("[own 3/3] RUN b", 2, 3), 0.0)
+        folding.end(Status.SUCCEEDED, 3.0)
+        assert verdicts(folding.build(3.0)) == {"own:1": "hit", "own:2": "miss", "own:3": "miss"}
+
+
 def test_steps_of_another_target_that_were_not_announced_are_not_shown() -> None:
     folding = Fold(Build(status=Status.RUNNING), announce("RUN a", stage="own"), foreign={"f", "g"})
     folding.hear(vertex("[base 2/2] RUN base", 0, 1, digest="f"), 0.0)

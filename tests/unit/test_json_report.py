@@ -168,3 +168,12 @@ def test_no_control_character_is_in_the_text() -> None:
     raw = report(build)
     assert not [byte for byte in raw if byte < 0x20 and byte != 0x0A]
     assert json.loads(raw)["build"]["error"] == "\x1b]0;title\x07 \x00 \u2028"
+
+
+def test_what_to_do_and_what_was_missed_are_there_where_there_is_something() -> None:
+    work = Step("i", "", 0, 0, "importing cache manifest from r.io/c:1", error="r.io/c:1: not found")
+    build = Build(status=Status.FAILED, error="It broke. Mend it.", advice="Mend it.", internals=(work,))
+    found = document(build)["build"]
+    assert list(found) == [*BUILD_KEYS, "advice", "notices"]
+    assert (found["error"], found["advice"]) == ("It broke. Mend it.", "Mend it.")
+    assert found["notices"] == ["The cache of r.io/c:1 was not found (there is none yet)."]

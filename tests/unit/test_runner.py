@@ -14,7 +14,7 @@ from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.build.recording import SCHEMA, Header, Writer, read
 from hitmiss.docker import client
 from hitmiss.errors import EngineError
-from hitmiss.runner import Runner, ran, secret_values
+from hitmiss.runner import Job, Runner, ran, secret_values
 from hitmiss.settings import OPTIONS, BuildOptions
 from tests.support import hitmiss, streams
 from tests.support.stand_in import install, saved_words, without_plugin, words_saver
@@ -31,8 +31,9 @@ def forget_the_stand_in() -> Any:
 
 def build(folder: Path, options: BuildOptions | None = None, **more: Any) -> tuple[Build, Runner]:
     """Run one build to its end."""
-    runner = Runner(options or BuildOptions(), cwd=folder, **more)
-    return asyncio.run(runner.run()), runner
+    own = {name: more.pop(name) for name in tuple(more) if name in Job.__struct_fields__}
+    runner = Runner(Job(options or BuildOptions(), **own), cwd=folder, **more)
+    return asyncio.run(runner.run())[""], runner
 
 
 def said(stream: bytes, tmp_path: Path, code: int = 0, metadata: str = "") -> str:
@@ -150,7 +151,7 @@ def test_bytes_that_are_not_utf8_and_lines_without_end(tmp_path: Path, monkeypat
 def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(said(streams.raw("sole"), tmp_path), tmp_path, monkeypatch)
     statuses: list[Status] = []
-    runner = Runner(BuildOptions(), cwd=tmp_path, on_progress=lambda: statuses.append(runner.build().status))
+    runner = Runner(Job(BuildOptions()), cwd=tmp_path, on_progress=lambda: statuses.append(runner.build().status))
     asyncio.run(runner.run())
     assert statuses[0] is Status.RUNNING
     assert statuses[-1] is Status.SUCCEEDED
@@ -243,12 +244,12 @@ def test_a_client_that_does_not_listen(script: str, tmp_path: Path, monkeypatch:
     before = hitmiss.family()
 
     async def cancel() -> float:
-        runner = Runner(BuildOptions(), cwd=tmp_path)
+        runner = Runner(Job(BuildOptions()), cwd=tmp_path)
         task = asyncio.create_task(runner.run())
         await wait_for_async(lambda: runner._heard, 10, "the client to speak")
         began = time.monotonic()
         runner.cancel()
-        assert (await task).status is Status.CANCELED
+        assert (await task)[""].status is Status.CANCELED
         return time.monotonic() - began
 
     assert asyncio.run(cancel()) < 1.0
@@ -258,9 +259,9 @@ def test_a_client_that_does_not_listen(script: str, tmp_path: Path, monkeypatch:
 def test_a_build_cancelled_before_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install("sleep 600\n", tmp_path, monkeypatch)
     before = hitmiss.family()
-    runner = Runner(BuildOptions(), cwd=tmp_path)
+    runner = Runner(Job(BuildOptions()), cwd=tmp_path)
     runner.cancel()
-    assert asyncio.run(runner.run()).status is Status.CANCELED
+    assert asyncio.run(runner.run())[""].status is Status.CANCELED
     assert hitmiss.family() == before
 
 
@@ -279,7 +280,7 @@ def test_secrets_are_in_no_name_no_log_no_text_and_no_recording(
     header = Header(SCHEMA, dockerfile=f"ENV X={SECRET}")
     found, runner = build(tmp_path, options, writer=writer, header=header)
     writer.close()
-    log = runner.fold.logs.get("stage-0:1")
+    log = runner.log("stage-0:1")
     assert log is not None
     assert log.texts() == ["it is •••"]
     assert found.steps[0].instruction == "RUN •••"

@@ -181,3 +181,22 @@ def test_size(value: float, shown: str) -> None:
 def test_plain_text_is_one_line() -> None:
     assert plain("  a\n b\t c ") == "a b c"
     assert plain("a\x1b[31mb") == "a�[31mb"
+
+
+def test_what_to_do_is_said_last_and_obeys_nothing() -> None:
+    wrong, mend = f"There is no {EVIL} here.", f"Install {EVIL}."
+    words = ("ERROR: failed to build: failed to solve: x",)
+    failed = build_of(step(Verdict.FAILED), status=Status.FAILED, error=f"{wrong} {mend}", advice=mend, text=words)
+    shown, out = console()
+    terminal.print_failure(failed, shown)
+    assert out.getvalue().splitlines() == [*words, f"✖ {plain(wrong)}", f"  {plain(mend)}"]
+    shown, out = console()
+    terminal.print_failure(msgspec.structs.replace(failed, advice="", error="x"), shown)
+    assert out.getvalue().splitlines() == list(words)
+
+
+def test_caches_that_were_not_there_are_told() -> None:
+    work = Step("i", "", 0, 0, "importing cache manifest from r.io/c:1", error="r.io/c:1: not found")
+    shown, out = console()
+    terminal.print_checks(build_of(step(Verdict.HIT), internals=(work,)), shown)
+    assert out.getvalue() == "! The cache of r.io/c:1 was not found (there is none yet).\n"

@@ -25,7 +25,8 @@ from hitmiss.project.words import WordError
 def image_names(question: Question, platforms: Sequence[str] = ()) -> tuple[str, ...]:
     """The images that a target starts from or reads, by their names in the Dockerfile; none for what is refused."""
     graph: Graph = Pass(question, _wanted(question, platforms)[0], {}).graph
-    found = (image_of(state, question.contexts) for state in graph.needed if state.base is None)
+    found = [image_of(state, question.contexts) for state in graph.needed if state.base is None]
+    found += [name for linked in question.linked.values() for name in image_names(linked, platforms)]
     return tuple(dict.fromkeys(name for name in found if name and name != SCRATCH))
 
 
@@ -35,14 +36,10 @@ def derive(
     """The operations of the target that `question` asks for, for one or several `platforms`.
 
     `images` is what is known of base images, by their names in the Dockerfile: the ONBUILD lines of known ones take
-    part. Raises `UsageError` for an unknown target, `DockerfileError` for what BuildKit refuses.
+    part. The contexts of a linked target are named after it: `base:` is its main one, `base:shared` another. Raises
+    `UsageError` for an unknown target, `DockerfileError` for what BuildKit refuses.
     """
-    known = {name: image for name, image in (images or {}).items() if image.known}
-    question = replace(
-        question,
-        triggers={**{name: image.triggers for name, image in known.items()}, **question.triggers},
-        bases={**{name: _base(image) for name, image in known.items()}, **question.bases},
-    )
+    question = _informed(question, {name: image for name, image in (images or {}).items() if image.known})
     wanted = _wanted(question, platforms)
     keys: dict[object, Key] = {}
     out = Operated()
@@ -56,6 +53,16 @@ def _wanted(question: Question, platforms: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names.shown(platform) for platform in platforms)) or (question.build_platform,)
 
 
+def _informed(question: Question, known: Mapping[str, Image]) -> Question:
+    """The question, and those that it is linked to, with what is known of base images."""
+    return replace(
+        question,
+        triggers={**{name: image.triggers for name, image in known.items()}, **question.triggers},
+        bases={**{name: _base(image) for name, image in known.items()}, **question.bases},
+        linked={name: _informed(linked, known) for name, linked in question.linked.items()},
+    )
+
+
 def _base(image: Image) -> Base:
     return Base(image.env, image.workdir or "/", image.user, image.shell)
 
@@ -64,9 +71,18 @@ class Deriver:
     """The operations for one platform."""
 
     def __init__(
-        self, run: Pass, images: Mapping[str, Image], out: Operated, steps: dict[StepRef, int], *, several: bool
+        self,
+        run: Pass,
+        images: Mapping[str, Image],
+        out: Operated,
+        steps: dict[StepRef, int],
+        *,
+        several: bool = False,
+        prefix: str = "",
     ) -> None:
+        """`prefix` stands before the names of contexts."""
         self.run = run
+        self.prefix = prefix
         self.images = images
         self.out = out
         self.steps = steps
@@ -113,9 +129,18 @@ class Deriver:
             return self.out.image(image.identity if image else full, work.platform, full)
         context = state.context or ""
         value = contexts.get(context, "")
+        if context in self.run.question.linked:
+            return self._linked(context, value.partition(":")[2])
         if "://" in value or value.startswith(("target:", "input:", "git@", "github.com/")):
             return self.out.remote(value, {})
-        return self.out.local(context)
+        return self.out.local(self.prefix + context)
+
+    def _linked(self, context: str, name: str) -> int:
+        """What another target puts out: all its operations, and the place of the last."""
+        run = Pass(self.run.question.linked[context], self.run.platform, {})
+        other = Deriver(run, self.images, self.out, {}, prefix=f"{self.prefix}{name}:")
+        other.all()
+        return other.last(run.graph.target)
 
     # What the other files ask for
 
@@ -134,4 +159,4 @@ class Deriver:
     @cached_property
     def main(self) -> int:
         """The main context."""
-        return self.out.local("")
+        return self.out.local(self.prefix)

@@ -7,19 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
-from hitmiss.build.model import Cause, CauseKind, FileChange
-from hitmiss.cache import matching, variables
-from hitmiss.cache.facts import BuildFacts, Key, Known, StepFacts
+from hitmiss.build.model import Alteration, Cause, CauseKind, FileChange
+from hitmiss.cache import ignoring, matching, variables
+from hitmiss.cache.facts import BuildFacts, Key, Known, Rules, StepFacts
 from hitmiss.cache.keys import stage_input
 from hitmiss.cache.matching import Match
 from hitmiss.cache.operations import Kind, Operation, Selected
 from hitmiss.cache.plan import Request
+from hitmiss.project.entries import FOLDER
 
 Changes = Callable[[BuildFacts, str, tuple[Selected, ...]], tuple[FileChange, ...]]
 """An earlier build, a context, what is read of it → what differs there now."""
+
+
+There = Callable[[str, str], bool]
+"""A context and a path → whether it is on disk, for BuildKit to see or not."""
+
+
+def _nowhere(_context: str, _path: str) -> bool:
+    return False
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -37,6 +47,7 @@ class Evidence(msgspec.Struct, frozen=True):
     changes: Changes
     request: Request = Request()
     elsewhere: bool = False
+    there: There = _nowhere
 
 
 class Differences:
@@ -158,10 +169,27 @@ class Differences:
         if all(new == old for new, old in zip(mine, theirs, strict=False)):
             return None
         files = self.differing(step, found, one, two)
+        changed = self._what_changed(files, found.build)
         return root(
-            step, CauseKind.FILES_CHANGED, f"{_count(files)} changed since build {found.build.number}.", files=files,
+            step, CauseKind.FILES_CHANGED, f"{changed} since build {found.build.number}.", files=files,
             against=found.build.number,
         )  # fmt: skip
+
+    def _what_changed(self, files: Sequence[FileChange], then: BuildFacts) -> str:
+        """`2 files changed`; what the ignore rules hid or showed is told as that."""
+        said: list[str] = []
+        told: set[tuple[str, str]] = set()
+        for context, now in self.now.rules.items():
+            there = partial(self.e.there, context)
+            own = [change for change in files if change.context == context]
+            turned = ignoring.turned(own, then.rules.get(context, Rules()), now, there)
+            if turned.sentence:
+                said.append(turned.sentence + (f" of {context}" if context else ""))
+                told |= {(context, path) for path in (turned.file, *turned.hidden, *turned.shown)}
+        rest = [change for change in files if (change.context, change.path) not in told and not _is_folder(change)]
+        if not said:
+            return f"{_count(files)} changed"
+        return ", and ".join([*said, *([_count(rest, "other ") + " changed"] if rest else [])])
 
     def differing(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> tuple[FileChange, ...]:
         """The files of the contexts that a step reads and that are not as they were."""
@@ -228,6 +256,12 @@ class Differences:
         return None
 
     def _unknown(self, step: StepFacts, found: Match) -> Cause:
+        if found.build.keys[found.step.operation] in found.build.doubted:
+            return root(
+                step, CauseKind.FILES_CHANGED,
+                f"Build {found.build.number} read its files while they changed, and not as they are now.",
+                against=found.build.number,
+            )  # fmt: skip
         return root(
             step, CauseKind.UNKNOWN,
             f"Compared with build {found.build.number}: instruction, files, variables, base and stages are equal.",
@@ -304,9 +338,13 @@ def address(sources: Sequence[Operation]) -> str:
     return next((each.value("identity") for each in sources if each.kind is Kind.REMOTE), "the address")
 
 
-def _count(changes: Sequence[FileChange]) -> str:
+def _count(changes: Sequence[FileChange], which: str = "") -> str:
     number = len(dict.fromkeys(change.path for change in changes))
-    return "1 file" if number == 1 else f"{number:,} files" if number else "What it reads"
+    return f"1 {which}file" if number == 1 else f"{number:,} {which}files" if number else "What it reads"
+
+
+def _is_folder(change: FileChange) -> bool:
+    return FOLDER in (change.old, change.new) and change.change is not Alteration.KIND
 
 
 def _first_change(one: Operation, other: Operation) -> str:

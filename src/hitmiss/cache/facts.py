@@ -49,6 +49,13 @@ class StepFacts(msgspec.Struct, frozen=True):
         return self.verdict in (Verdict.MISS, Verdict.HIT)
 
 
+class Rules(msgspec.Struct, frozen=True):
+    """The ignore rules of a context: the name of their file ("" where there is none), and its patterns."""
+
+    file: str = ""
+    patterns: tuple[str, ...] = ()
+
+
 class BuildFacts(msgspec.Struct, frozen=True):
     """One remembered build.
 
@@ -81,6 +88,12 @@ class BuildFacts(msgspec.Struct, frozen=True):
     secrets: Mapping[str, str] = {}
     """A keyed hash of each secret's value, by its id."""
     steps: tuple[StepFacts, ...] = ()
+    doubted: tuple[Key, ...] = ()
+    """Keys whose result the engine may have or not: what was read for them changed while it was sent."""
+    rules: Mapping[str, Rules] = {}
+    """The ignore rules by context."""
+    copies: Mapping[str, str] = {}
+    """The engine's record of its own copy of each context, where that is known."""
     plan_right: int = 0
     plan_steps: int = 0
     """Of so many steps that were planned (`depends` is not counted), so many came out as planned."""

@@ -115,7 +115,9 @@ def shapes_of(past: Iterable[BuildFacts], *, salt: bytes) -> dict[Key, tuple[Key
     for build in past:
         keys = Keys(build.operations, build.contents, salt=salt, same_as={})
         for step in build.steps:
-            if step.operation >= 0 and step.confirmed and keys.reads_stages(step.operation):
+            if step.operation < 0 or not step.confirmed or build.keys[step.operation] in build.doubted:
+                continue
+            if keys.reads_stages(step.operation):
                 shape = keys.shape(step.operation, build.keys)
                 found.setdefault(shape, {})[build.keys[step.operation]] = None
     return {shape: tuple(known) for shape, known in found.items()}

@@ -2,7 +2,7 @@
 
 Pure. A step hits where its key is known and its result still there; whatever runs above it does not matter. Where a
 step reads what another one has yet to write, its key is open: it can be one of those that were seen for the same
-reading (*candidates*), or a new one.
+reading (*candidates*), or a new one. Where nobody knows whether a key was seen, the step `depends` too.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ class Memory(msgspec.Struct, frozen=True):
     """What is known of a builder's cache.
 
     `known` are the keys that were seen, `lost` those among them whose result is gone. `shapes` leads to the keys that
-    were seen for the same reading of a stage.
+    were seen for the same reading of a stage. `doubted` are keys that may have been seen: nobody knows what BuildKit
+    was sent for them.
     """
 
     known: Mapping[Key, Known] = {}
     lost: Collection[Key] = frozenset()
     shapes: Mapping[Key, tuple[Key, ...]] = {}
+    doubted: Collection[Key] = frozenset()
 
     def holds(self, key: Key) -> bool:
         """Whether a step of this key would hit."""
@@ -139,7 +141,9 @@ class _Planner:
             options |= dict.fromkeys(self.memory.shapes.get(shape, ()))
         here = [key for key in options if self.memory.holds(key)]
         if not here:
-            return Fate(Planned.RUN, tuple(islice(options, _MOST_OPTIONS)), sure)
+            doubted = any(key in self.memory.doubted and key not in self.memory.known for key in options)
+            fate = Planned.DEPENDS if doubted else Planned.RUN
+            return Fate(fate, tuple(islice(options, _MOST_OPTIONS)), sure)
         ordered = dict.fromkeys([*here, *options])
         return Fate(Planned.DEPENDS, tuple(islice(ordered, _MOST_OPTIONS)), False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import msgspec
 
 from hitmiss.build.progress import LineSplitter
 from hitmiss.docker import client
-from hitmiss.settings import BuildOptions
 
 _CHUNK = 256 * 1024
 _GRACE_S = 0.6
@@ -21,18 +20,27 @@ _GRACE_S = 0.6
 
 
 class _Metadata(msgspec.Struct):
+    """What `buildx build` writes to its metadata file; `buildx bake` writes one for each target."""
+
     ref: str = msgspec.field(default="", name="buildx.build.ref")
     image: str | None = msgspec.field(default=None, name="containerimage.digest")
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """The image that a build made, and the name of the engine's record of it."""
+
+    image: str | None = None
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the client ended: its exit code, whether we stopped it, the image it made and the engine's build record."""
+    """How the client ended: its exit code, whether we stopped it, and what it made, by bake targets ("": the build)."""
 
     code: int
     canceled: bool
-    image: str | None
-    ref: str
+    made: Mapping[str, Made]
 
 
 class RunningBuild:
@@ -45,22 +53,30 @@ class RunningBuild:
         self._killer: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def start(cls, options: BuildOptions, *, cwd: Path) -> RunningBuild:
-        """Start `buildx build` with exactly the given options; raises `EngineError` when there is no client."""
+    async def start(
+        cls, words: Sequence[str], *, cwd: Path, reads_stdin: bool = False, sends: bytes | None = None
+    ) -> RunningBuild:
+        """Start buildx with exactly these words, the first of them `build` or `bake`.
+
+        It reads our standard input, or `sends`. Raises `EngineError` when there is no client.
+        """
         folder = tempfile.TemporaryDirectory(prefix="hitmiss-", ignore_cleanup_errors=True)
         metadata = Path(folder.name) / "metadata.json"
-        words = ["build", "--progress=rawjson", "--metadata-file", str(metadata), *options.arguments()]
-        reads_stdin = "-" in (options.context, options.file)
+        own = ["--progress=rawjson", "--metadata-file", str(metadata)]
+        given = asyncio.subprocess.DEVNULL if sends is None else asyncio.subprocess.PIPE
         try:
             process = await client.start(
-                [*client.find_client().buildx, *words],
+                [*client.find_client().buildx, words[0], *own, *words[1:]],
                 cwd=cwd,
-                stdin=None if reads_stdin else asyncio.subprocess.DEVNULL,
+                stdin=None if reads_stdin else given,
                 stdout=asyncio.subprocess.DEVNULL,
             )
         except BaseException:
             folder.cleanup()
             raise
+        if process.stdin and sends is not None:
+            process.stdin.write(sends)
+            process.stdin.close()
         return cls(process, folder)
 
     async def lines(self) -> AsyncGenerator[list[bytes], None]:
@@ -91,11 +107,23 @@ class RunningBuild:
         finally:
             if self._killer:
                 self._killer.cancel()
-        metadata = _Metadata()
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            metadata = msgspec.json.decode((Path(self._folder.name) / "metadata.json").read_bytes(), type=_Metadata)
+        made = self._made()
         self._folder.cleanup()
-        return Outcome(code, self._canceled, metadata.image, metadata.ref.rpartition("/")[2])
+        return Outcome(code, self._canceled, made)
+
+    def _made(self) -> dict[str, Made]:
+        """What the metadata file says; nothing where the client did not come to write it."""
+        try:
+            text = (Path(self._folder.name) / "metadata.json").read_bytes()
+            own = msgspec.json.decode(text, type=_Metadata)
+            parts = {"": own} if own.ref or own.image else {}
+            for name, raw in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items():
+                with contextlib.suppress(msgspec.ValidationError):
+                    part = msgspec.json.decode(raw, type=_Metadata)
+                    parts |= {name: part} if part.ref or part.image else {}
+        except (OSError, msgspec.DecodeError):
+            return {}
+        return {name: Made(part.image, part.ref.rpartition("/")[2]) for name, part in parts.items()}
 
     async def end(self) -> None:
         """End the client by force, and wait until nothing of it is left."""

@@ -23,7 +23,7 @@ from hitmiss.errors import EngineError, HitmissError, UsageError
 REQUIRED = (0, 19)
 """The oldest buildx that has all that is used: rawjson (0.13), `--call` (0.16), prune's space limits (0.19)."""
 
-_PLUGIN = "docker-buildx.exe" if sys.platform == "win32" else "docker-buildx"
+_BUILDX = "docker-buildx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,8 @@ def find_client() -> Client:
 
     Raises `EngineError` when neither docker nor buildx is on this machine.
     """
-    for folder in _plugin_folders():
-        binary = folder / _PLUGIN
-        if binary.is_file() and os.access(binary, os.X_OK):
-            return Client((str(binary),))
-    if shutil.which("docker-buildx"):
-        return Client((str(shutil.which("docker-buildx")),))
+    if plugin := find_plugin(_BUILDX):
+        return Client(plugin)
     docker = shutil.which("docker")
     if docker:
         return Client((docker, "buildx"))
@@ -61,6 +57,19 @@ def find_client() -> Client:
         "Neither docker nor its buildx plugin was found on this machine.",
         "Install Docker Engine: https://docs.docker.com/engine/install/",
     )
+
+
+def find_plugin(name: str) -> tuple[str, ...] | None:
+    """How a plugin of docker is started: its binary where docker looks for it, or on the path; None: it is not there.
+
+    The binaries of buildx and compose work without the `docker` command in front of them.
+    """
+    for folder in _plugin_folders():
+        binary = folder / (f"{name}.exe" if sys.platform == "win32" else name)
+        if binary.is_file() and os.access(binary, os.X_OK):
+            return (str(binary),)
+    found = shutil.which(name)
+    return (found,) if found else None
 
 
 def _plugin_folders() -> list[Path]:
@@ -89,15 +98,27 @@ def environment() -> dict[str, str]:
     return {**os.environ, "BUILDX_METADATA_PROVENANCE": "disabled"}
 
 
-async def ask(*words: str, cwd: Path | None = None, timeout_s: float = 60.0) -> Answer:
-    """Run one buildx command to its end. Raises `EngineError` when it cannot be started or takes too long."""
-    command = [*find_client().buildx, *words]
-    process = await start(command, cwd=cwd, stdout=asyncio.subprocess.PIPE)
+async def ask(*words: str, cwd: Path | None = None, timeout_s: float = 60.0, sends: bytes | None = None) -> Answer:
+    """Run one buildx command to its end, with `sends` on its standard input.
+
+    Raises `EngineError` when it cannot be started or takes too long.
+    """
+    return await run(
+        [*find_client().buildx, *words], cwd=cwd, timeout_s=timeout_s, sends=sends, name=f"docker buildx {words[0]}"
+    )
+
+
+async def run(
+    command: list[str], *, cwd: Path | None = None, timeout_s: float = 60.0, sends: bytes | None = None, name: str = ""
+) -> Answer:
+    """Run a command of docker's to its end, as `ask` does; `name` is what an error calls it."""
+    stdin = asyncio.subprocess.DEVNULL if sends is None else asyncio.subprocess.PIPE
+    process = await start(command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stdin=stdin)
     try:
-        out, err = await asyncio.wait_for(process.communicate(), timeout_s)
+        out, err = await asyncio.wait_for(process.communicate(sends), timeout_s)
     except TimeoutError:
         raise EngineError(
-            f"`docker buildx {words[0]}` gave no answer in {timeout_s:.0f} s.", "Is the engine busy or hung?"
+            f"`{name or Path(command[0]).name}` gave no answer in {timeout_s:.0f} s.", "Is the engine busy or hung?"
         ) from None
     finally:
         if process.returncode is None:
@@ -235,6 +256,11 @@ def error_of(text: str) -> EngineError | None:
     found = re.search(r'no builder "([^"]+)" found', text)
     if found:
         return EngineError(f"There is no builder called {found[1]}.", "`docker buildx ls` lists them.")
+    if _PODMAN.search(lower):
+        return EngineError(
+            "`docker` is podman here, which has no BuildKit.",
+            "Install Docker's buildx plugin, or Docker Engine: https://docs.docker.com/engine/install/",
+        )
     if any(words in lower for words in _NO_PLUGIN):
         return EngineError("Docker's buildx plugin is missing.", "Install it: https://docs.docker.com/go/buildx/")
     if any(words in lower for words in _OLD):
@@ -275,5 +301,8 @@ _LOST = re.compile(
 
 _NO_PLUGIN = ("is not a docker command", "unknown command: docker buildx", "usage:  docker [options] command")
 """The docker command without its plugin takes `buildx` and its options for its own."""
+
+_PODMAN = re.compile(r"see 'podman |unrecognized command `podman |emulate docker cli using podman")
+"""What podman says under docker's name of commands and options that it does not know."""
 
 _OLD = ("unknown flag: ", "unknown shorthand flag: ", "invalid progress mode", "unknown progress")

@@ -34,10 +34,15 @@ _STATUS = {"completed": Status.SUCCEEDED, "error": Status.FAILED, "canceled": St
 
 
 class Past(msgspec.Struct, frozen=True):
-    """The newest build of the project (None: there is none), and the runs of its last few builds, the oldest first."""
+    """The last few builds of the project, the newest first, and the runs of each, the oldest first."""
 
-    build: Build | None = None
+    builds: tuple[Build, ...] = ()
     runs: tuple[tuple[Run, ...], ...] = ()
+
+    @property
+    def build(self) -> Build | None:
+        """The newest build; None where there is none."""
+        return next(iter(self.builds), None)
 
 
 class _Time(msgspec.Struct):
@@ -78,8 +83,8 @@ async def past(builder: str, context: Path, dockerfile: str = "", *, expected: S
         async with asyncio.timeout(_ALL_S):
             for ref, record in await _records(builder, context, Path(dockerfile or "Dockerfile").name):
                 builds.append(await _folded(builder, ref, record, expected))
-    newest = next((build for build in builds if build.stages), None)
-    return Past(newest, tuple(runs for build in reversed(builds) if (runs := _runs(build))))
+    whole = tuple(build for build in builds if build.stages)
+    return Past(whole, tuple(runs for build in reversed(builds) if (runs := _runs(build))))
 
 
 async def _records(builder: str, context: Path, dockerfile: str) -> list[tuple[str, _Record]]:

@@ -43,17 +43,23 @@ async def images(names: Iterable[str], builder: str | None = None) -> dict[str, 
 
 async def image(name: str, builder: str | None = None) -> Image | None:
     """What the engine knows of an image by its name in a FROM; None where it does not have it or cannot be asked."""
+    found = await inspected(name, builder)
+    return image_of(found) if found else None
+
+
+async def inspected(name: str, builder: str | None = None, *, version: str = "/v1.44") -> Inspected | None:
+    """An image as the engine describes it in that version of its API ("": its newest); None as for `image`."""
     socket = endpoint.socket_path(builder)
     try:
         if socket:
-            body = await endpoint.get(socket, f"/v1.44/images/{quote(name, safe='/:@')}/json", timeout_s=_ASK_S)
-            return image_of(msgspec.json.decode(body, type=_Inspected))
+            body = await endpoint.get(socket, f"{version}/images/{quote(name, safe='/:@')}/json", timeout_s=_ASK_S)
+            return msgspec.json.decode(body, type=Inspected)
         return await _through_client(name, builder)
     except (OSError, HitmissError, msgspec.DecodeError):
         return None
 
 
-async def _through_client(name: str, builder: str | None) -> Image | None:
+async def _through_client(name: str, builder: str | None) -> Inspected | None:
     """The same through `docker image inspect`; buildx itself knows only the images of registries."""
     docker = shutil.which("docker")
     if docker is None:
@@ -67,8 +73,7 @@ async def _through_client(name: str, builder: str | None) -> Image | None:
     finally:
         if process.returncode is None:
             await client.end(process)
-    found = msgspec.json.decode(out or b"[]", type=list[_Inspected])
-    return image_of(found[0]) if found else None
+    return next(iter(msgspec.json.decode(out or b"[]", type=list[Inspected])), None)
 
 
 class _Config(msgspec.Struct, rename="pascal"):
@@ -85,9 +90,11 @@ class _RootFS(msgspec.Struct, rename="pascal"):
 
 class _Descriptor(msgspec.Struct):
     digest: str = ""
+    annotations: dict[str, str] | None = None
+    """Only what was built or loaded on the engine has any."""
 
 
-class _Inspected(msgspec.Struct, rename="pascal"):
+class Inspected(msgspec.Struct, rename="pascal"):
     """An image as the engine describes it."""
 
     id: str = ""
@@ -97,7 +104,7 @@ class _Inspected(msgspec.Struct, rename="pascal"):
     descriptor: _Descriptor | None = None
 
 
-def image_of(inspected: _Inspected) -> Image:
+def image_of(inspected: Inspected) -> Image:
     """The part of an image's description that decides what is built on it."""
     config = inspected.config or _Config()
     layers = (inspected.root.layers if inspected.root else None) or []

@@ -5,7 +5,7 @@ Pure: values in, values out, no colours. All text from outside has gone through 
 
 from hitmiss.explain.lines import Line, Part, Role, change_words, sign_of, text_of
 from hitmiss.explain.plain_words import plain_words
-from hitmiss.explain.reasons import headline, place, reason, verdict_word
+from hitmiss.explain.reasons import failure, headline, place, reason, verdict_word
 from hitmiss.explain.summary import short, summary
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Part",
     "Role",
     "change_words",
+    "failure",
     "headline",
     "place",
     "plain_words",

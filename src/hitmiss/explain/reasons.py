@@ -29,6 +29,17 @@ def place(step: Step) -> str:
     return f"{plain(step.place.file)}:{step.place.line}" if step.place else ""
 
 
+def failure(step: Step, build: Build) -> tuple[Line, ...]:
+    """What is wrong with the step that failed the build, and what to do; an empty line under it. Nothing for others."""
+    failed = build.failed_step
+    if failed is None or failed.id != step.id or not build.error:
+        return ()
+    lines: list[Line] = [say(plain(build.wrong), Role.FAILED)]
+    if build.advice:
+        lines.append(say(plain(build.advice), Role.STRONG))
+    return (*lines, _BLANK)
+
+
 def reason(step: Step, build: Build) -> tuple[Line, ...]:
     """Why this step ran, did not, or will; paragraphs have an empty line between them."""
     blocks = [_story(step, build), _below(step, build), _plan_was_wrong(step)]
@@ -79,6 +90,8 @@ def _planned(step: Step, build: Build) -> list[Line]:
         why: list[Line] = [] if step.cause else [say("Will run.")]
         why += _caused(step, step.cause, build) if step.cause else ()
         return [*why, *([say(takes.strip(), Role.DIM)] if takes else [])]
+    if step.alarm:
+        return [(Part("Not sure", Role.STRONG), Part(f": either its result is in the cache, or it runs.{takes}"))]
     source = _source(step, build)
     who = f"what `{source}` writes" if source else "what the steps before it write"
     return [

@@ -50,6 +50,8 @@ _SHORT = {
 
 def short(cause: Cause, step: Step) -> str:
     """The cause in a few words: `src/main.py changed`, `VER 1 → 2`, `RUN make edited`."""
+    if cause.kind is CauseKind.FILES_CHANGED and cause.detail.startswith("`"):
+        return plain(cause.detail.partition(" since ")[0])  # what the ignore rules did
     if cause.kind is CauseKind.FILES_CHANGED and cause.files:
         first = cause.files[0]
         if len(cause.files) > 1:

@@ -78,6 +78,21 @@ class Builds(Database):
 
         return self._write(keep, facts)
 
+    def remember_alarms(self, project: Path | str, number: int, alarms: Mapping[str, str]) -> None:
+        """Keep alarms that came after a build was remembered, by the ids of its steps."""
+        which = (plain(project), number)
+
+        def amend(db: sqlite3.Connection) -> None:
+            row = db.execute("SELECT facts FROM build WHERE project = ? AND number = ?", which).fetchone()
+            if facts := _decoded(row) if row else None:
+                steps = tuple(
+                    msgspec.structs.replace(step, alarm=alarms.get(step.id) or step.alarm) for step in facts.steps
+                )
+                facts = msgspec.structs.replace(facts, steps=steps)
+                db.execute("UPDATE build SET facts = ? WHERE project = ? AND number = ?", (encode(facts), *which))
+
+        self._write(amend, None)
+
     def builds(
         self, project: Path | str, builder: str = "", limit: int = 30, before: int | None = None
     ) -> list[BuildFacts]:

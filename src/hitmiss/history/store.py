@@ -14,11 +14,12 @@ from hitmiss.history.cleaning import Cleaning
 from hitmiss.history.database import plain
 from hitmiss.history.durations import Durations, StepName
 from hitmiss.history.files import Files
+from hitmiss.history.tags import Tags
 
 __all__ = ["StepName", "Store", "Summary"]
 
 
-class Store(Builds, Files, Durations, Cleaning):
+class Store(Builds, Files, Durations, Tags, Cleaning):
     """The memory of all projects. Every call is quick (a few milliseconds; `clean` is not) and none raises.
 
     It may be asked from any thread.

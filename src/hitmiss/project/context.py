@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from hitmiss.errors import UsageError
 from hitmiss.project import ignore
@@ -97,7 +97,19 @@ def resolve(
     return Contexts(root, found, tuple(ignore_files), folders, unwatched)
 
 
-def census(contexts: Contexts, rules: Mapping[str, IgnoreRules] | None = None) -> Census:
+class Folders(Protocol):
+    """Contexts of one target, or of several."""
+
+    def folders(self) -> tuple[tuple[str, Path], ...]:
+        """Every context that is a folder on disk, by its name."""
+        ...
+
+    def rules(self) -> dict[str, IgnoreRules]:
+        """The ignore rules now in force for each of them."""
+        ...
+
+
+def census(contexts: Folders, rules: Mapping[str, IgnoreRules] | None = None) -> Census:
     """Count the files that BuildKit would see. A context that is gone counts as empty.
 
     Raises `UsageError` for a refused ignore pattern, unless `rules` are given.

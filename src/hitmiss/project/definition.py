@@ -45,16 +45,26 @@ class Definition:
     """What to build, for whoever wants to know its operations; None where the Dockerfile cannot be read."""
 
 
-def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], platform: str = "") -> Definition:
+def load(
+    options: BuildOptions,
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    platform: str = "",
+    inline: str = "",
+    linked: Mapping[str, Question] | None = None,
+) -> Definition:
     """Read the project that `options` names.
 
-    `platform` is the builder's own, "" while it is not known. Raises `UsageError` when the context or the Dockerfile is
-    not there.
+    `platform` is the builder's own, "" while it is not known, `inline` a Dockerfile that stands in no file, `linked`
+    the named contexts that another target puts out. Raises `UsageError` when the context or the Dockerfile is not
+    there.
     """
     named = options.named_contexts()
-    contexts = context.resolve(options.context, dockerfile=options.file or None, named=named, cwd=cwd)
+    given = "-" if inline else options.file or None
+    contexts = context.resolve(options.context, dockerfile=given, named=named, cwd=cwd)
     path = contexts.dockerfile
-    text = ""
+    text = inline
     if path is not None:
         try:
             text = path.read_bytes().decode("utf-8", "replace")
@@ -68,7 +78,7 @@ def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], pl
     parsed = None
     target = options.target
     targets: tuple[str, ...] = ()
-    if path is not None:
+    if path is not None or inline:
         try:
             parsed = dockerfile.parse(text)
             targets = tuple(dict.fromkeys(stage.name for stage in parsed.stages if stage.name))
@@ -93,7 +103,13 @@ def load(options: BuildOptions, *, cwd: Path, environment: Mapping[str, str], pl
     question = None
     if parsed and not error_text:
         question = Question(
-            parsed, options.target, values, named, build_platform=platform or _OWN, around=_around(options)
+            parsed,
+            options.target,
+            values,
+            named,
+            build_platform=platform or _OWN,
+            around=_around(options),
+            linked=linked or {},
         )
     return Definition(contexts, name, text, error_text, line, target, targets, expected, reach, question)
 
@@ -137,7 +153,7 @@ def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str)
         place=Place(file, step.start, step.end),
         platform=step.platform or None,
         text=step.text,
-        shown=step.instruction,
+        shown=step.instruction if text != step.instruction else "",
     )
 
 

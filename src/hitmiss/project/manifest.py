@@ -29,6 +29,10 @@ from hitmiss.project.entries import (
 from hitmiss.project.ignore import IgnoreRules
 from hitmiss.project.tree import DELETED, Stamp, Tree
 
+_MODIFIED: Final = 2
+_WRITTEN: Final = _MODIFIED if os.name == "nt" else 3
+"""The time of a stamp that nobody can set: that of the status change, which Windows does not have."""
+
 _GRAIN_NS: Final = 20_000_000
 """Two writes closer than this may leave the same times (the kernel's clock tick)."""
 
@@ -100,6 +104,36 @@ class Manifest:
                 changed |= self._settle_ways(self._ways_near({*told, path}))
         return changed
 
+    def catch_up(self, since: int) -> None:
+        """Look again at what changed after `since`, in nanoseconds since 1970.
+
+        It takes half of what `read` takes, and goes by the times of files and folders alone.
+        """
+        later: list[str] = []
+        for path in {*self._stamps, *self.tree.folders}:
+            try:
+                status = os.lstat(f"{self.tree.root}/{path}")
+            except OSError:
+                later.append(path)
+                continue
+            if max(status.st_ctime_ns, status.st_mtime_ns) <= since:
+                continue
+            if path in self.tree.folders and stat.S_ISDIR(status.st_mode):
+                later += self._new_in(path)
+                if path not in self.entries or self.entries[path].mode == stat.S_IMODE(status.st_mode):
+                    continue
+            later.append(path)
+        self.refresh(path for path in later if path)
+
+    def _new_in(self, folder: str) -> list[str]:
+        """What is in a known folder and was not; what is ignored comes too."""
+        held, prefix = self.tree.folders[folder], f"{folder}/" if folder else ""
+        try:
+            with os.scandir(f"{self.tree.root}/{folder}") as entries:
+                return [prefix + entry.name for entry in entries if prefix + entry.name not in held]
+        except OSError:
+            return []
+
     def index(self) -> bytes:
         """What is known of the files, for the next process."""
         return pack_index(self._stamps, self.entries, self._racy, self.stale)
@@ -117,6 +151,23 @@ class Manifest:
         self.stale.clear()
         self.stale_modes.clear()
         return changed
+
+    def written(self, since: int, until: int) -> set[str]:
+        """The files and links that were written between two times, in nanoseconds since 1970, when last looked at."""
+        return {path for path, stamp in self._stamps.items() if since < stamp[_WRITTEN] <= until}
+
+    def when(self, path: str) -> int:
+        """When `path` became what it is, in nanoseconds since 1970; for what is gone, when its folder last changed."""
+        at = path
+        while True:
+            try:
+                status = os.lstat(f"{self.tree.root}/{at}")
+            except OSError:
+                if not at:
+                    return 0
+                at = at.rpartition("/")[0]
+            else:
+                return (status.st_mtime_ns, status.st_ctime_ns)[_WRITTEN - _MODIFIED]
 
     def content(self, selected: Selected) -> bytes:
         """The digest of what is selected: equal where BuildKit's content hash is."""

@@ -72,7 +72,8 @@ class Question:
 
     `contexts` are the named contexts as given (name → value), `triggers` the ONBUILD lines of base images by the name
     in FROM, `build_platform` the builder's own platform ("" when not known). `bases` are the configurations of base
-    images, by that name too, where they are known.
+    images, by that name too, where they are known. `linked` are the named contexts that are what another target puts
+    out (a bake file's `target:`), by the context's name.
     """
 
     dockerfile: Dockerfile
@@ -83,6 +84,7 @@ class Question:
     build_platform: str = ""
     bases: Mapping[str, Base] = field(default_factory=dict)
     around: Surroundings = Surroundings()
+    linked: Mapping[str, Question] = field(default_factory=dict)
 
 
 class Pass:
@@ -163,7 +165,9 @@ class Pass:
         rest = (self.values, self.question.build_args, self.question.dockerfile.escape)
         if (state.base_name == SCRATCH and not state.replaced) or is_files(state, self.question.contexts):
             return Scope.of_scratch(*rest)
+        linked = self.question.linked.get(state.context) if state.context is not None else None
         base = self.question.bases.get(image_of(state, self.question.contexts))
+        base = configuration(linked, self.platform) if linked else base
         return Scope.of_base(base, *rest) if base else Scope(*rest)
 
     def _inputs(self, command: Command, below: Operation | None) -> tuple[Operation, ...]:
@@ -178,6 +182,14 @@ class Pass:
 
     def _key(self, work: object) -> Key:
         return self.keys.setdefault(work, len(self.keys))
+
+
+def configuration(question: Question, platform: str) -> Base:
+    """What a target's image tells those that build on it."""
+    run = Pass(question, platform, {})
+    scope = run.scopes[run.graph.target]
+    env = tuple((name, value) for name, value in scope.lasting.items() if value is not None)
+    return Base(env, scope.workdir or "/", scope.user or "", scope.shell or ())
 
 
 def _work(

@@ -14,8 +14,26 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
 
-from hitmiss.project.context import Contexts
+from hitmiss.project.ignore import IgnoreRules
+
+
+class Watched(Protocol):
+    """What is watched: `Contexts`, or those of several targets."""
+
+    def folders(self) -> tuple[tuple[str, Path], ...]:
+        """Every folder, by the name of its context."""
+        ...
+
+    def definitions(self) -> tuple[tuple[str, Path], ...]:
+        """The files that say what is built and what is ignored, whether they exist or not: (context, path)."""
+        ...
+
+    def rules(self) -> dict[str, IgnoreRules]:
+        """The ignore rules now in force for each folder."""
+        ...
 
 
 class Kind(StrEnum):
@@ -65,7 +83,7 @@ def net(changes: Iterable[Change]) -> frozenset[Change]:
 
 
 async def watch(
-    contexts: Contexts,
+    contexts: Watched,
     *,
     stop: asyncio.Event,
     on_notice: Callable[[str], None],

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hitmiss.errors import UsageError
-from hitmiss.project.context import Contexts
 from hitmiss.project.ignore import NOTHING_IGNORED, IgnoreRules
 from hitmiss.project.tree import Difference, Tree
-from hitmiss.project.watch import Change, Kind, net
+from hitmiss.project.watch import Change, Kind, Watched, net
 
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
@@ -56,7 +55,7 @@ class Watcher:
 
     def __init__(
         self,
-        contexts: Contexts,
+        contexts: Watched,
         emit: Callable[[frozenset[Change]], None],
         notice: Callable[[str], None],
         *,

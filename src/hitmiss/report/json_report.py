@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from hitmiss.build.model import Build, Cause, Step
+from hitmiss.build.trouble import notices
 from hitmiss.snapshot import Past
 
 BUILD_SCHEMA = "hitmiss.build/1"
@@ -17,7 +18,10 @@ DIFF_SCHEMA = "hitmiss.diff/1"
 
 
 class BuildPart(msgspec.Struct, frozen=True):
-    """The build as a whole; sizes in bytes, times in seconds."""
+    """The build as a whole; sizes in bytes, times in seconds.
+
+    `advice` (the end of `error`, that says what to do) and `notices` are there only where there is something to say.
+    """
 
     id: str
     status: str
@@ -33,6 +37,8 @@ class BuildPart(msgspec.Struct, frozen=True):
     context_bytes: int
     image: str | None
     error: str | None
+    advice: str | msgspec.UnsetType = msgspec.UNSET
+    notices: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class FilePart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,6 +114,8 @@ def _build(build: Build) -> BuildPart:
         context_bytes=build.context_bytes,
         image=build.image,
         error=build.error or None,
+        advice=build.advice or msgspec.UNSET,
+        notices=notices(build) or msgspec.UNSET,
     )
 
 

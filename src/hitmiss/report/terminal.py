@@ -8,6 +8,7 @@ from rich.text import Text
 
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Status, Step, Verdict
+from hitmiss.build.trouble import notices
 from hitmiss.symbols import SYMBOLS, plain, seconds, size
 
 _COLOURS = {"hit": "cyan", "miss": "yellow", "running": "blue", "failed": "bold red", "dim": "bright_black"}
@@ -21,7 +22,7 @@ def print_tree(build: Build, console: Console, log: StepLog | None = None) -> No
     """The finished build as a tree: stages, steps with shape, word and time, and a last line that sums it up."""
     width = min(console.width, 110)
     for stage in build.stages:
-        console.print(Text(plain(stage.title), "bold"))
+        console.print(Text(plain(stage.full_title), "bold"))
         for step in stage.steps:
             console.print(_row(step, width), no_wrap=True, crop=True, highlight=False)
     print_checks(build, console)
@@ -30,21 +31,24 @@ def print_tree(build: Build, console: Console, log: StepLog | None = None) -> No
 
 
 def print_failure(build: Build, console: Console, log: StepLog | None = None) -> None:
-    """What the failed step wrote last, and what the client said: source excerpt and error."""
+    """What the failed step wrote last, what the client said (source excerpt and error), and what to do about it."""
     if build.status is not Status.FAILED:
         return
     if log is not None:
         first = max(0, log.line_count - _LAST_LINES)
         for line in log.plain_text(first).splitlines():
             console.print(Text(f"  │ {plain_line(line)}"), highlight=False, soft_wrap=True)
-    for line in build.text or (build.error,):
+    for line in build.text or (() if build.advice else (build.error,)):
         console.print(Text(plain_line(line)), highlight=False, soft_wrap=True)
+    if build.advice:
+        console.print(Text(f"✖ {plain(build.wrong)}", "bold red"), highlight=False, soft_wrap=True)
+        console.print(Text(f"  {plain(build.advice)}"), highlight=False, soft_wrap=True)
 
 
 def print_checks(build: Build, console: Console) -> None:
-    """The warnings of the Dockerfile checks."""
-    for check in build.checks:
-        console.print(Text(f"! {plain(check.short)}", "yellow"), highlight=False, soft_wrap=True)
+    """The warnings of the Dockerfile checks, and what the build went on without."""
+    for text in (*(check.short for check in build.checks), *notices(build)):
+        console.print(Text(f"! {plain(text)}", "yellow"), highlight=False, soft_wrap=True)
 
 
 def busy(build: Build) -> Text:
@@ -64,6 +68,7 @@ def plain_line(text: str) -> str:
 def line(step: Step) -> str:
     """One step as a plain line, for a log: `miss  final 2/3  RUN make  3.2 s`."""
     where = f"{step.platform + ' ' if step.platform else ''}{step.stage} {step.index}/{step.of}"
+    where = f"{step.bake_target} ▸ {where}" if step.bake_target else where
     parts = [f"{step.verdict.value:<8}", plain(where), plain(step.instruction), _time(step)]
     return "  ".join(part for part in parts if part)
 

@@ -31,7 +31,7 @@ _RAN = frozenset({Verdict.MISS, Verdict.FAILED})
 def print_plan(build: Build, total: float | None, console: Console) -> None:
     """What a build would do: stages, steps with shape, word and expected seconds, and a last line that sums it up."""
     for stage in build.stages:
-        console.print(Text(plain(stage.title), "bold"))
+        console.print(Text(plain(stage.full_title), "bold"))
         for step in stage.steps:
             console.print(_planned(step), soft_wrap=True, highlight=False)
     runs = sum(step.planned is Planned.RUN for step in build.steps)

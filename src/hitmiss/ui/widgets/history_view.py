@@ -50,17 +50,18 @@ def history_lines(builds: Sequence[Past], now: datetime) -> tuple[Line, ...]:
     """One line a build, what ran under it; columns are as wide as their widest text."""
     times = [_when(build.started, now) for build in builds]
     ends = [_ENDS.get(build.status, (plain(build.status), Role.DIM)) for build in builds]
-    numbers = _widest(str(build.number) for build in builds)
+    names = [str(build.number) if build.number else "–" for build in builds]
+    numbers = _widest(names)
     clock = _widest(times)
     ended = _widest(end for end, _ in ends)
     lasted = _widest(seconds(build.duration_s) for build in builds)
     several = len({_where(build) for build in builds}) > 1
     lines: list[Line] = []
-    for build, time, (end, role) in zip(builds, times, ends, strict=True):
+    for build, name, time, (end, role) in zip(builds, names, times, ends, strict=True):
         wrong = build.plan_steps - build.plan_right
         lines.append(
             (
-                Part(f"{build.number:>{numbers}}  ", Role.STRONG),
+                Part(f"{name:>{numbers}}  ", Role.STRONG),
                 Part(f"{time:>{clock}}  ", Role.DIM),
                 Part(f"{end:<{ended}}  ", role),
                 Part(f"{seconds(build.duration_s):>{lasted}}  "),

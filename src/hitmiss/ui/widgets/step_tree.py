@@ -30,10 +30,14 @@ _FOLDED = (*(SYMBOLS[each] for each in (Verdict.HIT, Verdict.MISS, Verdict.RUNNI
 
 
 class Row(NamedTuple):
-    """A line of the tree: a stage's title, or one of its steps."""
+    """A line of the tree: a stage's title, or one of its steps; or the title of a target, as a stage of all its steps.
+
+    `depth` is how far it is moved to the right.
+    """
 
     stage: Stage
     step: Step | None
+    depth: int = 0
 
     @property
     def id(self) -> str:
@@ -112,6 +116,8 @@ class StepTree(ScrollView, can_focus=True):
         self._time_width = _SHORTEST_TIME
         self._word_width = _WORD_WIDTH
         self._selected_id = ""
+        self._notes: dict[str, str] = {}
+        """What there is to say of targets, by the ids of their titles."""
         self._strips: dict[str, tuple[object, tuple[object, ...], Strip]] = {}
         self._styles: dict[str, Style] = {}
 
@@ -173,10 +179,16 @@ class StepTree(ScrollView, can_focus=True):
         if self._build.internals:
             stages.append(Stage(INTERNAL_STAGE.id, INTERNAL_STAGE.name, None, self._build.internals))
         rows: list[Row] = []
-        for stage in stages:
-            rows.append(Row(stage, None))
-            if stage.id not in self._folded:
-                rows += [Row(stage, step) for step in stage.steps]
+        for group in self._groups():
+            if group:
+                rows.append(Row(group, None))
+                if group.id in self._folded:
+                    continue
+            depth = int(group is not None)
+            for stage in (each for each in stages if each.bake_target == (group.bake_target if group else None)):
+                rows.append(Row(stage, None, depth))
+                if stage.id not in self._folded:
+                    rows += [Row(stage, step, depth) for step in stage.steps]
         before, self._rows = self._rows, rows
         if len(rows) == len(before) and all(new.id == old.id for new, old in zip(rows, before, strict=True)):
             return True
@@ -189,6 +201,15 @@ class StepTree(ScrollView, can_focus=True):
             self.cursor = 1
         return False
 
+    def _groups(self) -> list[Stage | None]:
+        """The targets, where there are several; None stands for what is no target's."""
+        groups = []
+        self._notes = {f"target {part.name}": part.note for part in self._build.parts}
+        for part in self._build.parts:
+            steps = [step for stage in self._build.stages if stage.bake_target == part.name for step in stage.steps]
+            groups.append(Stage(f"target {part.name}", part.name, None, tuple(steps), bake_target=part.name))
+        return [*groups, None]
+
     # Drawing
 
     def render_line(self, y: int) -> Strip:
@@ -198,15 +219,18 @@ class StepTree(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         row = self._rows[index]
         clock = round(self._now * 10) if _moving(row) else 0
-        state = (width, clock, index == self.cursor and self.has_focus, index == self.cursor)
+        note = "" if row.step else self._notes.get(row.stage.id, "")
+        state = (width, clock, index == self.cursor and self.has_focus, index == self.cursor, row.depth, note)
         thing: object = row.step or row.stage
         known = self._strips.get(row.id)
-        if known and known[0] is thing and known[1] == state:
+        if known and known[1] == state and (known[0] is thing or (note and known[0] == thing)):
             return known[2]
         base = self.rich_style
         if index == self.cursor:
             base += self._style("cursor" if self.has_focus else "cursor-blurred")
-        segments = self._step(row.step, width) if row.step else self._stage(row.stage)
+        segments = self._step(row.step, width - row.depth) if row.step else self._stage(row.stage, note)
+        if row.depth:
+            segments.insert(0, (" " * row.depth, Style.null()))
         strip = Strip([Segment(text, base + style) for text, style in segments])
         strip = strip.adjust_cell_length(width, base)
         self._strips[row.id] = (thing, state, strip)
@@ -224,7 +248,7 @@ class StepTree(ScrollView, can_focus=True):
         self._strips.clear()
         super().notify_style_update()
 
-    def _stage(self, stage: Stage) -> list[tuple[str, Style]]:
+    def _stage(self, stage: Stage, note: str = "") -> list[tuple[str, Style]]:
         folded = stage.id in self._folded
         own = stage.id == INTERNAL_STAGE.id
         parts = [
@@ -241,7 +265,7 @@ class StepTree(ScrollView, can_focus=True):
                 count = shown.count(symbol)
                 if count:
                     parts.append((f"  {symbol.glyph} {count}", self._style(symbol.colour)))
-        return parts
+        return [*parts, (f"  {plain(note)}", self._style("dim"))] if note else parts
 
     def _step(self, step: Step, width: int) -> list[tuple[str, Style]]:
         symbol = symbol_of(step)

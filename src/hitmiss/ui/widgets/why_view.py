@@ -25,9 +25,9 @@ class WhyView(SearchPane):
 
     def show(self, step: Step | None, build: Build) -> None:
         """Tell of this step of this build; cheap when neither has changed."""
-        if self._shown and self._shown[0] is step and self._shown[1] is build.stages:
+        if self._shown and self._shown[0] is step and self._shown[1] is build.stages and self._shown[2] == build.error:
             return
-        self._shown = (step, build.stages)
+        self._shown = (step, build.stages, build.error)
         about = (step.id if step else "", build.number)
         before, self._about = self._about, about
         self.lines.show(why_lines(step, build) if step else (), from_top=about != before)
@@ -37,7 +37,7 @@ def why_lines(step: Step, build: Build) -> tuple[Line, ...]:
     """All that the panel says."""
     words = explain.plain_words(step)
     simple: tuple[Line, ...] = ((), (Part("In plain words", Role.STRONG),), (Part(words),)) if words else ()
-    return (_head(step), (), *explain.reason(step, build), *simple)
+    return (_head(step), (), *explain.failure(step, build), *explain.reason(step, build), *simple)
 
 
 def _head(step: Step) -> Line:

@@ -1,0 +1,347 @@
+"""The targets of a workspace: what each is, how it stands, and the rounds in which they are built.
+
+The session and `hitmiss build` both build through it. When something is built is their affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+
+from hitmiss.build.logs import StepLog
+from hitmiss.build.merged import merged
+from hitmiss.build.model import Build, Status
+from hitmiss.build.recording import Writer
+from hitmiss.docker.builders import BuilderInfo
+from hitmiss.forecast import Plan
+from hitmiss.foresight import alarmed
+from hitmiss.history.store import Store
+from hitmiss.inquiry import Records, ask, records
+from hitmiss.member import Member
+from hitmiss.project.find import Kind
+from hitmiss.project.gathered import Gathered
+from hitmiss.project.units import Unit
+from hitmiss.round import Lane, Round
+from hitmiss.runner import Runner, header_of, nothing, project_folder, ran
+from hitmiss.settings import BuildOptions, looks_secret
+from hitmiss.snapshot import Past, StepFiles
+from hitmiss.workspace import Workspace
+
+
+class Crew:
+    """The members that are built together. `on_change` is called whenever one of them stands otherwise than before."""
+
+    def __init__(
+        self,
+        space: Workspace,
+        builder: BuilderInfo,
+        *,
+        store: Store,
+        notice: Callable[[str, str], None],
+        writer: Writer | None = None,
+        find_record: bool = False,
+    ) -> None:
+        """`notice` is told a key and a sentence, "" when it no longer holds.
+
+        Raises `UsageError` when there is nothing to build.
+        """
+        self.space = space
+        self.builder = builder
+        self.project = project_folder(space.flags, space.cwd)
+        self.on_change: Callable[[], None] = nothing
+        self.round: Round | None = None
+        self.runners: list[Runner] = []
+        """Those of the last round, as they ended."""
+        self.number = 0
+        """Of the last build."""
+        self.own: Awaitable[tuple[str, ...]] | None = None
+        """Gives the builder's own platforms, where they are not known from the start."""
+        self._store = store
+        self._notice = notice
+        self._writer = writer
+        self._find_record = find_record
+        self._foreseen: dict[str, asyncio.Task[Plan | None]] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self.members = {unit.name: self._member(unit) for unit in space.wanted()}
+        self._link()
+
+    # What there is
+
+    def settle_in(self, space: Workspace) -> None:
+        """Take over what is to be built from now on; targets that stay as they were keep what is known of them."""
+        before, self.space = self.members, space
+        self.members = {
+            unit.name: known if (known := before.get(unit.name)) and known.unit == unit else self._member(unit)
+            for unit in space.wanted()
+        }
+        for name, member in self.members.items():
+            if name in before and member is not before[name]:
+                member.follow(before[name])
+        self._link()
+
+    def with_stage(self, target: str) -> Workspace:
+        """The workspace of a Dockerfile, with another stage as its target."""
+        (unit,) = self.space.units
+        options = msgspec.structs.replace(unit.options, target=target)
+        return msgspec.structs.replace(self.space, units=(msgspec.structs.replace(unit, options=options),))
+
+    def reload(self) -> bool:
+        """Read the definitions again; False when one cannot be built as it is."""
+        for member in self.members.values():
+            member.reload(self._platform)
+        self._link()
+        return not self.problem()
+
+    def gather(self) -> Gathered:
+        """All that is to be watched."""
+        contexts = {name: member.definition.contexts for name, member in self.members.items()}
+        return Gathered(contexts, self.space.files)
+
+    @property
+    def only(self) -> Member | None:
+        """The member that is alone; None where there are several."""
+        return next(iter(self.members.values())) if len(self.members) == 1 else None
+
+    def title(self) -> str:
+        """What is built, in a word."""
+        return self.only.definition.target if self.only and not self.only.name else self.space.title()
+
+    def problem(self) -> str:
+        """Why what is chosen cannot be built as it is."""
+        for member in self.members.values():
+            if member.definition.error:
+                return f"{member.name}: {member.definition.error}" if member.name else member.definition.error
+        return ""
+
+    def command(self) -> str:
+        """The `docker` command that does the same; values that look secret are left to the environment."""
+        if self.space.kind is Kind.COMPOSE:
+            return shlex.join(["docker", "compose", "build", *self.space.chosen])
+        if self.space.kind is Kind.BAKE:
+            return shlex.join(["docker", "buildx", "bake", *self.space.chosen])
+        return " && ".join(shlex.join(_command(member.unit.options)) for member in self.members.values())
+
+    # How it stands
+
+    def part(self, member: Member) -> Build:
+        """A member's build that runs, or its last one."""
+        runner = self.round.runner(member.name) if self.round else None
+        return runner.build(member.name) if runner else member.last
+
+    def shown(self) -> Build:
+        """All of it as one build: what runs, and what was built before."""
+        parts = {name: self.part(member) for name, member in self.members.items()}
+        return merged(parts, target=self.title(), notes=self._notes(parts), status=self._status())
+
+    def before(self) -> Build:
+        """The last builds as one."""
+        return merged({name: member.last for name, member in self.members.items()}, target=self.title())
+
+    def log(self, step_id: str) -> StepLog | None:
+        """The output of a step of the build that is shown."""
+        for member in self.members.values():
+            runner = self.round.runner(member.name) if self.round else None
+            log = runner.log(step_id) if runner else member.log(step_id)
+            if log:
+                return log
+        return None
+
+    def files(self, step_id: str) -> StepFiles | None:
+        """What a step of the build that is shown reads of the contexts; None where that is not known."""
+        for member in self.members.values():
+            build = self.part(member)
+            if build.step(step_id):
+                return member.foresight.files(build, step_id)
+        return None
+
+    def history(self) -> tuple[Past, ...]:
+        """The remembered builds of all members, newest first."""
+        if self.only:
+            return self.only.foresight.history()
+        found = [past for member in self.members.values() for past in member.foresight.history()]
+        return tuple(sorted(found, key=lambda past: past.started, reverse=True))
+
+    def seconds(self) -> float | None:
+        """How long the build that runs, or the next one, should take; None while that is not known."""
+        found = [member.foresight.seconds for member in self.members.values()]
+        return sum(filter(None, found)) if None not in found else None
+
+    def score(self) -> tuple[int, int]:
+        """Of all planned steps: how many came out as planned, and how many they are."""
+        found = [member.foresight.score for member in self.members.values()]
+        return sum(right for right, _ in found), sum(planned for _, planned in found)
+
+    # Building
+
+    def start(self, names: Iterable[str], once: Mapping[str, BuildOptions]) -> Round:
+        """A round that builds these members; `once` stands in for the options of some in this round alone."""
+        latest = max(member.foresight.forecaster.number() for member in self.members.values())
+        self.number = max(self.number, latest) + 1
+        self.runners = []
+        chosen = [member for member in self.members.values() if member.name in names]
+        for member in chosen if len(self.members) > 1 else ():
+            member.wait(self.number)
+        if self.space.at_once:
+            lanes = [Lane(tuple(member.name for member in chosen), partial(self._begin, chosen, once))]
+        else:
+            lanes = [
+                Lane((member.name,), partial(self._begin, [member], once), frozenset(member.unit.before()))
+                for member in chosen
+            ]
+        self.round = Round(lanes, self._ended)
+        return self.round
+
+    async def run(self, round_: Round) -> tuple[str, ...]:
+        """Build it to its end; gives the members that are not built yet."""
+        await round_.run()
+        self.round = None
+        left = [member.name for member in self.members.values() if member.name in round_.names and not member.built]
+        return tuple(left)
+
+    async def explained(self) -> None:
+        """Wait until all is known about the builds that are over."""
+        while self._work:
+            await asyncio.gather(*self._work, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End what is still being found out."""
+        for task in self._work:
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    async def foretell(self, names: Iterable[str]) -> None:
+        """Show what the next build of these would do: hollow glyphs on the tree that stands."""
+        members = [member for member in self.members.values() if member.name in names]
+        engine = await ask([member.definition for member in members], self.builder.name)
+        for member in members:
+            told = await member.foresight.ahead(member.definition, member.unit.options, engine)
+            if told and self.round is None:
+                member.expect(told, self.number)
+                self.on_change()
+
+    def _begin(self, members: Sequence[Member], once: Mapping[str, BuildOptions]) -> Runner:
+        """The runner of some members; its clock begins to run."""
+        builder, own = self.builder.name, self.builder.platforms[:1]
+        jobs = [
+            msgspec.structs.replace(
+                member.job(self.number, builder, own, once.get(member.name), self.space.stands_on(member.name)),
+                makes=self.space.makes(member.name),
+            )
+            for member in members
+        ]
+        options = jobs[0].options
+        runner = Runner(
+            *jobs,
+            cwd=self.space.cwd,
+            command=self.space.command(tuple(job.name for job in jobs), options) if self.space.at_once else None,
+            writer=self._writer,
+            header=header_of(members[0].definition, options, self.project.name, builder),
+            on_progress=lambda: self.on_change(),
+            find_record=self._find_record,
+        )
+        engine = asyncio.create_task(ask([member.definition for member in members], builder))
+        for member, job in zip(members, jobs, strict=True):
+            begun = member.foresight.begin(runner, member.definition, job.options, engine)
+            self._foreseen[member.name] = asyncio.create_task(begun)
+        return runner
+
+    def _ended(self, lane: Lane, runner: Runner, builds: Mapping[str, Build]) -> None:
+        """A client is done."""
+        self.runners.append(runner)
+        there = asyncio.create_task(self._records_after(builds.values()))
+        for name, build in builds.items():
+            foreseen = self._foreseen.pop(name)
+            member = self.members.get(name)
+            if member is None:  # something else is built from now on
+                continue
+            member.ended(build, runner)
+            if build.status is not Status.CANCELED:
+                self._store.remember_durations(member.key, build.builder, ran(build))
+            self._spawn(self._explain(member, foreseen, build, there))
+
+    async def _records_after(self, builds: Iterable[Build]) -> Records:
+        """The cache records, where anything was done that could have changed them."""
+        looked = any(step.verdict.looked_at for build in builds for step in build.steps)
+        return await records(self.builder.name) if looked else None
+
+    async def _explain(
+        self, member: Member, foreseen: asyncio.Task[Plan | None], build: Build, there: asyncio.Task[Records]
+    ) -> None:
+        """Say why the steps of a finished build ran."""
+        if self.own and not build.platforms:
+            build = msgspec.structs.replace(build, platforms=await self.own)
+            self.amend(member, build)
+        if plan := await foreseen:
+            told = await member.foresight.explain(plan, build, there)
+            self.amend(member, told)
+            if not self._find_record and not member.unit.options.pull:  # with it the engine asked the registries
+                self.amend(member, await member.foresight.warned(plan, told))
+
+    def amend(self, member: Member, build: Build) -> None:
+        """Show what was found out about a finished build, if it is still the last one."""
+        if member.amend(build):
+            self.on_change()
+
+    def warn_of(self, names: Mapping[str, Collection[str]]) -> None:
+        """Base images whose tag has moved on its registry, by members."""
+        for name, images in names.items():
+            member = self.members[name]
+            if member.foresight.plan:
+                told = alarmed(self._store, member.key, member.foresight.plan, member.last, images)
+                self.amend(member, told)
+
+    # Inside
+
+    @property
+    def _platform(self) -> str:
+        return next(iter(self.builder.platforms), "")
+
+    def _member(self, unit: Unit) -> Member:
+        return Member(
+            unit, self.project, store=self._store, builder=self.builder.name, cwd=self.space.cwd, notice=self._notice
+        )
+
+    def _link(self) -> None:
+        """Tell the members that build on another one's result what that is; needed ones come first."""
+        for member in self.members.values():
+            if member.unit.linked:
+                questions = {
+                    context: question
+                    for context, name in member.unit.linked.items()
+                    if name in self.members and (question := self.members[name].definition.question)
+                }
+                member.reload(self._platform, questions)
+
+    def _status(self) -> Status | None:
+        """How the whole stands, where its members cannot tell: between two of them nothing runs for a moment."""
+        return Status.RUNNING if self.round else None
+
+    def _notes(self, parts: Mapping[str, Build]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, part in parts.items():
+            needs = self.round.waits_for(name) if self.round else ()
+            if needs:
+                found[name] = f"waiting for {', '.join(needs)}"
+            elif self.round is None and part.status is Status.IDLE and self.number:
+                found[name] = "not built"
+            elif self.number and 0 < part.number < self.number:
+                found[name] = f"as in build {part.number}"
+        return found
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+
+def _command(options: BuildOptions) -> list[str]:
+    """The words of the `docker build` that does the same."""
+    names = (given.partition("=")[0] for given in options.build_args)
+    arguments = tuple(
+        name if looks_secret(name) else given for name, given in zip(names, options.build_args, strict=True)
+    )
+    return ["docker", "build", *msgspec.structs.replace(options, build_args=arguments).arguments()]
