@@ -65,7 +65,12 @@ class Crew:
         self._writer = writer
         self._find_record = find_record
         self._foreseen: dict[str, asyncio.Task[Plan | None]] = {}
+        self._remembered: dict[str, asyncio.Event] = {}
+        """Set when a member's last build is remembered: the next plan needs it."""
+        self._there: asyncio.Task[Records] | None = None
+        """The cache records after the last build."""
         self._work: set[asyncio.Task[None]] = set()
+        self._finished = Build()
         self.members = {unit.name: self._member(unit) for unit in space.wanted()}
         self._link()
 
@@ -138,8 +143,8 @@ class Crew:
         return merged(parts, target=self.title(), notes=self._notes(parts), status=self._status())
 
     def before(self) -> Build:
-        """The last builds as one."""
-        return merged({name: member.last for name, member in self.members.items()}, target=self.title())
+        """The build before the one that runs."""
+        return self.only.last if self.only else self._finished
 
     def log(self, step_id: str) -> StepLog | None:
         """The output of a step of the build that is shown."""
@@ -179,6 +184,7 @@ class Crew:
 
     def start(self, names: Iterable[str], once: Mapping[str, BuildOptions]) -> Round:
         """A round that builds these members; `once` stands in for the options of some in this round alone."""
+        self._finished = self.shown()
         latest = max(member.foresight.forecaster.number() for member in self.members.values())
         self.number = max(self.number, latest) + 1
         self.runners = []
@@ -243,16 +249,19 @@ class Crew:
             on_progress=lambda: self.on_change(),
             find_record=self._find_record,
         )
-        engine = asyncio.create_task(ask([member.definition for member in members], builder))
+        # What the build before left is still asked for: two answers at once could not be told apart by age.
+        there = self._there if self._there and not self._there.done() else None
+        engine = asyncio.create_task(ask([member.definition for member in members], builder, there))
         for member, job in zip(members, jobs, strict=True):
-            begun = member.foresight.begin(runner, member.definition, job.options, engine)
+            before = self._remembered.get(member.name)
+            begun = member.foresight.begin(runner, member.definition, job.options, engine, before)
             self._foreseen[member.name] = asyncio.create_task(begun)
         return runner
 
     def _ended(self, lane: Lane, runner: Runner, builds: Mapping[str, Build]) -> None:
         """A client is done."""
         self.runners.append(runner)
-        there = asyncio.create_task(self._records_after(builds.values()))
+        there = self._there = asyncio.create_task(self._records_after(builds.values()))
         for name, build in builds.items():
             foreseen = self._foreseen.pop(name)
             member = self.members.get(name)
@@ -261,22 +270,32 @@ class Crew:
             member.ended(build, runner)
             if build.status is not Status.CANCELED:
                 self._store.remember_durations(member.key, build.builder, ran(build))
-            self._spawn(self._explain(member, foreseen, build, there))
+            remembered = self._remembered[name] = asyncio.Event()
+            self._spawn(self._explain(member, foreseen, build, there, remembered))
 
     async def _records_after(self, builds: Iterable[Build]) -> Records:
         """The cache records, where anything was done that could have changed them."""
         looked = any(step.verdict.looked_at for build in builds for step in build.steps)
-        return await records(self.builder.name) if looked else None
+        return await records(self.builder.name) if looked else Records()
 
     async def _explain(
-        self, member: Member, foreseen: asyncio.Task[Plan | None], build: Build, there: asyncio.Task[Records]
+        self,
+        member: Member,
+        foreseen: asyncio.Task[Plan | None],
+        build: Build,
+        there: asyncio.Task[Records],
+        remembered: asyncio.Event,
     ) -> None:
         """Say why the steps of a finished build ran."""
         if self.own and not build.platforms:
             build = msgspec.structs.replace(build, platforms=await self.own)
             self.amend(member, build)
-        if plan := await foreseen:
-            told = await member.foresight.explain(plan, build, there)
+        plan = await foreseen
+        try:
+            told = await member.foresight.explain(plan, build, there) if plan else build
+        finally:
+            remembered.set()
+        if plan:
             self.amend(member, told)
             if not self._find_record and not member.unit.options.pull:  # with it the engine asked the registries
                 self.amend(member, await member.foresight.warned(plan, told))

@@ -179,7 +179,7 @@ class Forecaster:
     def look(self, engine: Engine) -> None:
         """Take note of what the engine's cache holds while nothing is built: whether it was pruned."""
         if engine.records is not None:
-            self._saw(engine.records)
+            self._saw(engine.records, engine.asked)
 
     def number(self) -> int:
         """The number of the latest remembered build of the project."""
@@ -222,7 +222,7 @@ class Forecaster:
         `left` is what it left behind on the engine.
         """
         if left.there:
-            self._saw(left.there, built=True)
+            self._saw(left.there, left.asked, built=True)
         with self._lock:
             done = {ref(step): step for step in build.steps}
             doubts = self._doubts(plan, build)
@@ -324,6 +324,7 @@ class Forecaster:
         return BuildFacts(
             number=0,
             project=str(self._project),
+            part=self.part,
             builder=self.builder,
             target=definition.target,
             started=time.time(),
@@ -399,15 +400,25 @@ class Forecaster:
         known = self._known | self._store.known(self.builder, keys)
         lost: frozenset[Key] = frozenset()
         if engine.records is not None:
-            pruned = self._saw(engine.records, at_rest=engine.at_rest)
+            pruned = self._saw(engine.records, engine.asked, at_rest=engine.at_rest)
             lost = cache_records.lost(known, engine.records, pruned, at_rest=engine.at_rest)
         doubted = {key for build in past for key in build.doubted}
         return planning.Memory(known, lost, shapes, doubted)
 
-    def _saw(self, records: Sequence[cache_records.CacheRecord], *, at_rest: bool = True, built: bool = False) -> float:
-        """Take note of all records there are; when a prune was last noticed, in seconds since 1970."""
+    def _saw(
+        self,
+        records: Sequence[cache_records.CacheRecord],
+        asked: float,
+        *,
+        at_rest: bool = True,
+        built: bool = False,
+    ) -> float:
+        """Take note of all records there were when the engine was `asked`; when a prune was last noticed, in seconds
+        since 1970.
+        """
         passing = {each.id for each in records if each.in_use or (each.type != "regular" and not at_rest)}
-        return self._store.saw_records(self.builder, [each.id for each in records], passing, built=built)
+        ids = [each.id for each in records]
+        return self._store.saw_records(self.builder, ids, passing, built=built, asked=asked)
 
     def _step(
         self,

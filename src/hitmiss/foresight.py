@@ -77,10 +77,17 @@ class Foresight:
         return self.forecaster.files(self.plan, build, step_id) if self.plan else None
 
     async def begin(
-        self, runner: Runner, definition: Definition, options: BuildOptions, engine: Awaitable[Engine]
+        self,
+        runner: Runner,
+        definition: Definition,
+        options: BuildOptions,
+        engine: Awaitable[Engine],
+        before: asyncio.Event | None = None,
     ) -> Plan | None:
-        """Plan the build that begins."""
+        """Plan the build that begins, once the one `before` is remembered."""
         try:
+            if before:
+                await before.wait()
             plan = await foresee(self.forecaster, runner, definition, options, engine)
         except UsageError:
             return None  # the engine will say what is wrong with the Dockerfile

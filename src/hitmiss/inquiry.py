@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -16,8 +17,12 @@ from hitmiss.errors import HitmissError
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition
 
-Records = tuple[cache_records.CacheRecord, ...] | None
-"""All cache records of a builder; None where it did not answer."""
+
+class Records(msgspec.Struct, frozen=True):
+    """All cache records of a builder (None where it did not answer), and when it was asked, in seconds since 1970."""
+
+    all: tuple[cache_records.CacheRecord, ...] | None = None
+    asked: float = 0.0
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -27,29 +32,36 @@ class Engine(msgspec.Struct, frozen=True):
     """
 
     images: Mapping[str, Image] = {}
-    records: Records = None
+    records: tuple[cache_records.CacheRecord, ...] | None = None
     at_rest: bool = True
     """False where the records may be those of a build that had begun."""
+    asked: float = 0.0
+    """When it was asked for the records, in seconds since 1970."""
 
 
 async def records(builder: str) -> Records:
     """The cache records that there are now."""
+    asked = time.time()
     try:
-        return await cache_records.records(builder)
+        return Records(await cache_records.records(builder), asked)
     except (HitmissError, OSError):
-        return None
+        return Records(None, asked)
 
 
-async def ask(definitions: Iterable[Definition], builder: str) -> Engine:
-    """What the engine knows that the plans of these definitions need; nothing where it does not answer."""
+async def ask(definitions: Iterable[Definition], builder: str, there: asyncio.Task[Records] | None = None) -> Engine:
+    """What the engine knows that the plans of these definitions need; nothing where it does not answer.
+
+    `there` are cache records that somebody asks for just now.
+    """
     # The records first: they must be those from before the build that may begin just now.
-    asked = asyncio.create_task(records(builder))
+    asked = there or asyncio.create_task(records(builder))
     images: Mapping[str, Image] = {}
     with contextlib.suppress(HitmissError, OSError):
         questions = [each.question for each in definitions if each.question]
         names = dict.fromkeys(name for question in questions for name in image_names(question))
         images = await provenance.images(tuple(names), builder)
-    return Engine(images, await asked)
+    found = await asked
+    return Engine(images, found.all, asked=found.asked)
 
 
 async def moved(images: Mapping[str, Image], builder: str, store: Store) -> frozenset[str]:
@@ -74,10 +86,11 @@ class Left(msgspec.Struct, frozen=True):
 
     records: Mapping[str, str] = {}
     there: tuple[cache_records.CacheRecord, ...] = ()
+    asked: float = 0.0
 
 
 def left_by(before: Engine, there: Records, build: Build) -> Left:
     """What a build that has ended left behind; `before` is from its beginning, `there` from after its end."""
-    if before.records is None or there is None:
+    if before.records is None or there.all is None:
         return Left()
-    return Left(cache_records.tie({each.id for each in before.records}, there, build), there)
+    return Left(cache_records.tie({each.id for each in before.records}, there.all, build), there.all, there.asked)

@@ -6,26 +6,27 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from hitmiss import forecast
+from hitmiss import settings as settings_files
+from hitmiss.build.merged import merged
 from hitmiss.build.model import Build, Step
 from hitmiss.cache.facts import BuildFacts
 from hitmiss.cache.retold import as_build
+from hitmiss.crew import Crew
 from hitmiss.docker import builders
-from hitmiss.docker.current import current_builder
 from hitmiss.docker.presence import require_engine
 from hitmiss.errors import BUILT, UsageError
 from hitmiss.history.store import Store
-from hitmiss.inquiry import ask
 from hitmiss.past import past_of
-from hitmiss.project.definition import load
 from hitmiss.report import json_report, why
-from hitmiss.runner import project_folder, secret_values
+from hitmiss.runner import project_folder
 from hitmiss.settings import BuildOptions
+from hitmiss.workspace import open_workspace
 
 _NO_BUILD = "No build of this project is remembered yet."
 _BUILD_ONE = "`hitmiss build` builds it."
@@ -35,37 +36,36 @@ def plan(options: BuildOptions, *, as_json: bool) -> int:
     """Say what a build would do. Raises `HitmissError` where that cannot be told."""
     cwd = Path.cwd()
     with _store() as store:
-        made = asyncio.run(_plan(options, cwd, store))
-    build = made.build
+        build, seconds = asyncio.run(_plan(options, cwd, store))
     if as_json:
-        _write(json_report.plan_report(build, made.seconds))
+        _write(json_report.plan_report(build, seconds))
     else:
-        why.print_plan(build, made.seconds, _console())
+        why.print_plan(build, seconds, _console())
     return BUILT
 
 
-async def _plan(options: BuildOptions, cwd: Path, store: Store) -> forecast.Plan:
-    builder = options.builder or current_builder()
+async def _plan(options: BuildOptions, cwd: Path, store: Store) -> tuple[Build, float | None]:
+    """What a build would do, and how many seconds it would take."""
     require_engine(options.builder or None)
+    space = await open_workspace(options, settings_files.load(project_folder(options, cwd)), cwd=cwd)
     info = await builders.builder_info(options.builder or None)
-    definition = load(options, cwd=cwd, environment=os.environ, platform=next(iter(info.platforms), ""))
-    if definition.error:
-        raise UsageError(definition.error)
-    forecaster = forecast.Forecaster(store, project_folder(options, cwd), builder, secret_values(options, cwd))
-    made = forecaster.plan(definition, options, await ask([definition], builder))
-    if made is None:
+    crew = Crew(space, info, store=store, notice=lambda _, text: _warn(text))
+    if not crew.reload():
+        raise UsageError(crew.problem())
+    await crew.foretell(tuple(crew.members))
+    if any(member.foresight.plan is None for member in crew.members.values()):
         raise UsageError(
             f"What a build of {options.context} would do cannot be told.",
             "A plan needs a context that is a folder on this machine, and its Dockerfile.",
         )
-    return made
+    return crew.shown(), crew.seconds()
 
 
 def explain(step: str, project: str, *, number: int | None, as_json: bool) -> int:
     """Say why the steps of the last build (or build `number`) ran; `step` is its id, line, or part of its text."""
     folder = _folder(project)
     with _store() as store:
-        build = as_build(_remembered(store, folder, number))
+        build = _shown(_remembered(store, folder, number))
     steps = _named(build, step) if step else why.misses(build)
     if as_json:
         _write(json_report.report(build, only={each.id for each in steps}))
@@ -78,8 +78,11 @@ def history(project: str, *, limit: int, as_json: bool) -> int:
     """List the remembered builds of a project, newest first."""
     folder = _folder(project)
     with _store() as store:
-        builds = [past_of(facts) for facts in store.builds(folder, limit=limit)]
-        right, planned = store.plan_score(folder)
+        parts = store.parts(folder) or (folder,)
+        found = [past_of(facts) for part in parts for facts in store.builds(part, limit=limit)]
+        builds = sorted(found, key=lambda past: past.started, reverse=True)[:limit]
+        scores = [store.plan_score(part) for part in parts]
+    right, planned = sum(score[0] for score in scores), sum(score[1] for score in scores)
     if as_json:
         _write(json_report.history_report(builds, right, planned))
     else:
@@ -88,30 +91,44 @@ def history(project: str, *, limit: int, as_json: bool) -> int:
 
 
 def diff(old: int, new: int, project: str, *, as_json: bool) -> int:
-    """Say what differs between two remembered builds."""
+    """Say what differs between two remembered builds; of each of several targets between the states then."""
     folder = _folder(project)
     with _store() as store:
-        before, after = (_remembered(store, folder, number) for number in (old, new))
-        build = forecast.Forecaster(store, folder, after.builder).compared(before, after)
+        _remembered(store, folder, old), _remembered(store, folder, new)
+        before: dict[str, BuildFacts] = {}
+        after: dict[str, Build] = {}
+        for part in store.parts(folder):
+            then, now = (next(iter(store.builds(part, limit=1, before=number + 1)), None) for number in (old, new))
+            if then and now and (then.number != now.number or old == new):
+                before[then.part] = then
+                after[then.part] = forecast.Forecaster(store, part, now.builder).compared(then, now)
+    if not after:
+        raise UsageError(f"No target was built in both build {old} and build {new}.", "`hitmiss history` lists them.")
+    left, right = _shown(before), merged(after)
     if as_json:
-        _write(json_report.diff_report(as_build(before), build))
+        _write(json_report.diff_report(left, right))
     else:
-        why.print_diff(as_build(before), build, _console())
+        why.print_diff(left, right, _console())
     return BUILT
 
 
-def _remembered(store: Store, folder: Path, number: int | None) -> BuildFacts:
+def _shown(parts: Mapping[str, BuildFacts]) -> Build:
+    return merged({name: as_build(facts) for name, facts in parts.items()})
+
+
+def _remembered(store: Store, folder: Path, number: int | None) -> dict[str, BuildFacts]:
+    """A build (the last one without a number) by its targets: "" is the only one."""
+    parts = store.parts(folder)
     if number is None:
-        found = next(iter(store.builds(folder, limit=1)), None)
-        if found is None:
+        number = max((each.number for part in parts for each in store.summaries(part, 1)), default=None)
+        if number is None:
             raise UsageError(_NO_BUILD, _BUILD_ONE)
-        return found
-    kept = store.build(folder, number)
-    if kept is None:
+    found = [facts for part in parts if (facts := store.build(part, number))]
+    if not found:
         raise UsageError(
             f"Build {number} of this project is not remembered.", "`hitmiss history` lists those that are."
         )
-    return kept
+    return {facts.part: facts for facts in found}
 
 
 def _named(build: Build, step: str) -> list[Step]:
@@ -137,9 +154,13 @@ def _folder(project: str) -> Path:
 
 @contextlib.contextmanager
 def _store() -> Iterator[Store]:
-    err = Console(stderr=True, highlight=False)
-    with contextlib.closing(Store(on_notice=lambda text: err.print(f"! {text}", markup=False))) as store:
+    with contextlib.closing(Store(on_notice=_warn)) as store:
         yield store
+
+
+def _warn(sentence: str) -> None:
+    if sentence:
+        Console(stderr=True, highlight=False).print(f"! {sentence}", markup=False, soft_wrap=True)
 
 
 def _console() -> Console:

@@ -26,6 +26,7 @@ from hitmiss.build.model import Build, Expected, Foreseen, Status, Verdict
 from hitmiss.build.progress import Progress, decode
 from hitmiss.build.recording import SCHEMA, Header, Writer
 from hitmiss.build.redact import Redactor
+from hitmiss.build.step_names import StepNames
 from hitmiss.build.trouble import Advice, advice
 from hitmiss.docker import client, records
 from hitmiss.docker.build import Made, Outcome, RunningBuild
@@ -115,7 +116,10 @@ class Runner:
         self._cwd = cwd
         self._writer = writer
         self.on_progress = on_progress
-        self._redactor = Redactor([value for job in jobs for value in secret_values(job.options, cwd)])
+        names = StepNames()
+        for job in jobs:
+            names.add(job.expected, job.name if len(jobs) > 1 else "")
+        self._redactor = Redactor([value for job in jobs for value in secret_values(job.options, cwd)], names)
         self._process: RunningBuild | None = None
         self._canceled = False
         self._began = time.monotonic()

@@ -139,7 +139,7 @@ class BuildOptions(msgspec.Struct, frozen=True):
 
 
 _SECRET_NAME = re.compile(
-    r"pass(word|wd|phrase)?|secret|token|api_?key|credential|auth|private|access_?key", re.IGNORECASE
+    r"pass(word|wd|phrase)?|secret|token|api_?key|credential|auth(?!or(?!iz))|private|access_?key", re.IGNORECASE
 )
 
 

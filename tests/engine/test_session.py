@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from hitmiss.build.model import Status, Verdict
+from hitmiss.build.model import Planned, Status, Verdict
 from hitmiss.schedule import OnChange
 from hitmiss.snapshot import Snapshot, Watch
 from tests.support.live import Starts, verdicts
@@ -178,3 +178,13 @@ async def test_the_target_is_switched_and_remembered(shop: Project, start: Start
     assert (await again.built(3)).target == "final"
     given = start(target="base")
     assert given.snapshot.target == "base"
+
+
+@real
+async def test_a_build_right_after_another_knows_what_that_one_left(shop: Project, start: Starts) -> None:
+    live = start(**FINAL)
+    await live.built(1)
+    live.session.rebuild()  # the first one is not remembered yet
+    build = await live.built(2)
+    assert verdicts(build) == "hhhhh"
+    assert {step.planned for step in build.steps} == {Planned.HIT}

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+
 from hitmiss.build.model import Build, Status
 from hitmiss.build.recording import Writer
 from hitmiss.history.store import Store
 from hitmiss.session import Session
 from hitmiss.settings import BuildOptions, Settings
 from hitmiss.snapshot import Snapshot, Watch
+from hitmiss.workspace import Workspace
 from tests.support.project import Project
 from tests.support.wait import wait_for_async
 
@@ -25,10 +28,12 @@ class Live:
     def __init__(self, project: Project, home: Path, settle_s: float = 0.1, **more: Any) -> None:
         mode = more.pop("mode", "restart")
         writer: Writer | None = more.pop("writer", None)
+        space: Workspace | None = more.pop("space", None)
+        settings = more.pop("settings", Settings())
         self.store = Store(home / "history.sqlite")
         self.session = Session(
-            BuildOptions(**more),
-            Settings(settle=int(settle_s * 1000), on_change=mode),
+            space or BuildOptions(**more),
+            msgspec.structs.replace(settings, settle=int(settle_s * 1000), on_change=mode),
             cwd=project.path,
             store=self.store,
             writer=writer,

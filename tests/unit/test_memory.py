@@ -202,6 +202,13 @@ def test_prunes_are_noticed(store: Store) -> None:
     assert store.saw_records("default", {"z"}) == 0.0
 
 
+def test_an_answer_older_than_the_last_one_is_no_prune(store: Store) -> None:
+    store.saw_records("default", {"a", "b"}, asked=100.0)
+    assert store.saw_records("default", {"a"}, asked=99.0) == 0.0
+    assert store.saw_records("default", {"a", "b"}, asked=101.0) == 0.0
+    assert store.saw_records("default", {"a"}, asked=102.0) > 0.0
+
+
 def test_a_sound_file_is_found_sound(store: Store) -> None:
     """Where damage was met the whole file is checked before it is set aside: another hitmiss may have mended it."""
     store.remember(facts(), {key(1): "r"})

@@ -162,6 +162,8 @@ class Expected(msgspec.Struct, frozen=True):
     text: str = ""
     shown: str = ""
     """What the stream calls it, as far as the Dockerfile decides that; "" for nothing else than the instruction."""
+    secret: str = ""
+    """What BuildKit calls it where that holds the value of a credential; nobody may read it."""
 
 
 class Foreseen(msgspec.Struct, frozen=True):

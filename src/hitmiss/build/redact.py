@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from hitmiss.build.progress import CheckWarning, Event, Log, Status, Text, Vertex
+from hitmiss.build.step_names import StepNames
 
 HIDDEN = "•••"
 _SHORTEST = 4
@@ -19,10 +20,11 @@ class Redactor:
     """Replaces each of `values` by three dots, in names, errors, logs, warnings and plain text.
 
     A value is also found as it stands inside quotes (BuildKit quotes the command of a step that failed), where quotes,
-    backslashes and line ends are escaped.
+    backslashes and line ends are escaped. `names` knows what to call steps in whose names one stands.
     """
 
-    def __init__(self, values: Iterable[str]) -> None:
+    def __init__(self, values: Iterable[str], names: StepNames | None = None) -> None:
+        self._names = names or StepNames()
         plain = {value for value in values if len(value.strip()) >= _SHORTEST}
         quoted = {json.dumps(value, ensure_ascii=False)[1:-1] for value in plain}
         known = sorted(plain | quoted, key=len, reverse=True)
@@ -31,7 +33,7 @@ class Redactor:
         self._bytes = re.compile(b"|".join(map(re.escape, encoded))) if known else None
 
     def __bool__(self) -> bool:
-        return self._text is not None
+        return self._text is not None or bool(self._names)
 
     def text(self, text: str) -> str:
         """`text` without the secrets."""
@@ -39,10 +41,10 @@ class Redactor:
 
     def event(self, event: Event) -> Event:
         """`event` without the secrets; the same object when it holds none."""
-        if self._text is None:
+        if not self:
             return event
         if isinstance(event, Text):
-            clean = self.text(event.text)
+            clean = self.text(self._names.line(event.text))
             return event if clean == event.text else Text(clean)
         changed = msgspec.structs.replace(
             event,
@@ -59,10 +61,10 @@ class Redactor:
         Fields that hitmiss does not know are not looked into: a line that holds a secret anywhere is written anew from
         what was decoded.
         """
-        if event is None or self._bytes is None:
+        if event is None or not self:
             return line
         clean = self.event(event)
-        if clean is event and not self._bytes.search(line):
+        if clean is event and not (self._bytes and self._bytes.search(line)):
             return line
         return clean.text.encode() if isinstance(clean, Text) else msgspec.json.encode(clean)
 
@@ -70,10 +72,13 @@ class Redactor:
         group = vertex.progress_group
         return msgspec.structs.replace(
             vertex,
-            name=self.text(vertex.name),
+            name=self._name(vertex.name),
             error=self.text(vertex.error),
-            progress_group=msgspec.structs.replace(group, name=self.text(group.name)) if group else None,
+            progress_group=msgspec.structs.replace(group, name=self._name(group.name)) if group else None,
         )
+
+    def _name(self, name: str) -> str:
+        return self.text(self._names.clean(name)) if name else name
 
     def _status(self, status: Status) -> Status:
         return msgspec.structs.replace(status, id=self.text(status.id), name=self.text(status.name))

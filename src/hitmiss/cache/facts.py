@@ -88,6 +88,8 @@ class BuildFacts(msgspec.Struct, frozen=True):
     secrets: Mapping[str, str] = {}
     """A keyed hash of each secret's value, by its id."""
     steps: tuple[StepFacts, ...] = ()
+    part: str = ""
+    """The target, where the project has several."""
     doubted: tuple[Key, ...] = ()
     """Keys whose result the engine may have or not: what was read for them changed while it was sent."""
     rules: Mapping[str, Rules] = {}

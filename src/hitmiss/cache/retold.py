@@ -12,7 +12,7 @@ def as_build(facts: BuildFacts) -> Build:
     """The build with its steps, causes and notes; what only the stream tells (logs, sizes) is not there."""
     stages: dict[tuple[str, str], list[Step]] = {}
     for step in facts.steps:
-        stages.setdefault((step.platform, step.stage), []).append(_step(step))
+        stages.setdefault((step.platform, step.stage), []).append(_step(step, facts))
     return Build(
         number=facts.number,
         status=facts.status,
@@ -22,14 +22,20 @@ def as_build(facts: BuildFacts) -> Build:
         started=datetime.fromtimestamp(facts.started, UTC),
         duration_s=facts.duration_s,
         stages=tuple(
-            Stage(":".join(filter(None, (platform, name))), name, platform or None, tuple(steps))
+            Stage(
+                ":".join(filter(None, (facts.part, platform, name))),
+                name,
+                platform or None,
+                tuple(steps),
+                bake_target=facts.part or None,
+            )
             for (platform, name), steps in stages.items()
         ),
         ref=facts.ref,
     )
 
 
-def _step(step: StepFacts) -> Step:
+def _step(step: StepFacts, facts: BuildFacts) -> Step:
     return Step(
         step.id,
         step.stage,
@@ -37,6 +43,7 @@ def _step(step: StepFacts) -> Step:
         step.of,
         step.instruction,
         platform=step.platform or None,
+        bake_target=facts.part or None,
         place=step.place,
         verdict=step.verdict,
         duration_s=step.duration_s,
@@ -46,4 +53,5 @@ def _step(step: StepFacts) -> Step:
         cause=step.cause,
         note=step.note,
         alarm=step.alarm,
+        work=facts.keys[step.operation].hex() if step.operation >= 0 and facts.part else "",
     )

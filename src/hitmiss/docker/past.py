@@ -18,6 +18,8 @@ import msgspec
 from hitmiss.build.fold import Fold
 from hitmiss.build.model import Build, Expected, Status, Verdict
 from hitmiss.build.progress import LineSplitter, decode
+from hitmiss.build.redact import Redactor
+from hitmiss.build.step_names import StepNames
 from hitmiss.docker import client
 from hitmiss.errors import HitmissError
 
@@ -135,10 +137,13 @@ async def _folded(builder: str, ref: str, record: _Record, expected: Sequence[Ex
         ref=ref,
     )
     fold = Fold(start, expected)
+    names = StepNames()
+    names.add(expected)
+    redactor = Redactor((), names)
     splitter = LineSplitter()
     for line in splitter.feed(answer.err.encode()) + splitter.close():
         if (event := decode(line)) is not None:
-            fold.hear(event, 0.0)
+            fold.hear(redactor.event(event), 0.0)
     seconds = record.duration / 1e9
     fold.end(_STATUS.get(record.status.lower(), Status.FAILED), seconds)
     return fold.build(seconds)

@@ -115,6 +115,13 @@ class Builds(Database):
         rows = self._all(query, (plain(project), limit))
         return [msgspec.convert(dict(zip(Summary.__struct_fields__, row, strict=True)), Summary) for row in rows]
 
+    def parts(self, project: Path) -> tuple[Path, ...]:
+        """The project, and its targets where it has several, as far as builds of them are remembered."""
+        name = plain(project)
+        query = "SELECT DISTINCT project FROM build WHERE project = ? OR substr(project, 1, ?) = ? ORDER BY project"
+        rows = self._all(query, (name, len(name) + 1, f"{name}:"))
+        return tuple(Path(str(row[0])) for row in rows)
+
     def latest(self, project: Path | str) -> int:
         """The number of the project's latest build, 0 when there was none."""
         row = self._one("SELECT number FROM tally WHERE project = ?", (plain(project),))
@@ -137,13 +144,20 @@ class Builds(Database):
         self._do((query, (plain(builder), key)) for key in keys)
 
     def saw_records(
-        self, builder: str, ids: Iterable[str], passing: Collection[str] = (), *, built: bool = False
+        self,
+        builder: str,
+        ids: Iterable[str],
+        passing: Collection[str] = (),
+        *,
+        built: bool = False,
+        asked: float = float("inf"),
     ) -> float:
         """Told of all cache records that a builder has now: when a prune was last noticed there, 0.0 for never.
 
         It shows in a record that was there the last time and is gone; seconds since 1970. `passing` are records that a
         running build may give up by itself; `built` says that a build of ours has just ended: what went meanwhile, the
-        engine replaced (a cache mount whose RUN ran anew, the last step of a stage that is now exported).
+        engine replaced (a cache mount whose RUN ran anew, the last step of a stage that is now exported). `asked` is
+        when the engine was asked, in seconds since 1970: what is older than the last answer changes nothing.
         """
         name, now = f"records {plain(builder)}", time.time()
         there = set(ids)
@@ -152,9 +166,12 @@ class Builds(Database):
         def compare(db: sqlite3.Connection) -> float:
             row = db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
             then = _seen(row[0]) if row else _Seen()
+            if asked < then.asked:
+                return then.pruned
+            when = asked if asked != float("inf") else then.asked
             pruned = then.pruned if built or there.issuperset(then.ids) else now
             if (pruned, present) != (then.pruned, then.ids):
-                value = zlib.compress(msgspec.msgpack.encode(_Seen(pruned, present)), 1)
+                value = zlib.compress(msgspec.msgpack.encode(_Seen(pruned, present, when)), 1)
                 db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
             return pruned
 
@@ -200,6 +217,7 @@ class _Seen(msgspec.Struct):
 
     pruned: float = 0.0
     ids: list[str] = []
+    asked: float = 0.0
 
 
 def _seen(value: bytes) -> _Seen:

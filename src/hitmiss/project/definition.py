@@ -144,7 +144,7 @@ def announce(
 def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str) -> Expected:
     # The engine writes an image in full, with its digest; the reader wants the line of the Dockerfile.
     words = step.text.split()
-    text = " ".join(words[: _as(words)]) if step.keyword == "FROM" else step.instruction
+    text = " ".join(words[: _as(words)]) if step.keyword == "FROM" else step.told or step.instruction
     return Expected(
         stage=stage.name,
         index=step.index,
@@ -153,7 +153,8 @@ def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str)
         place=Place(file, step.start, step.end),
         platform=step.platform or None,
         text=step.text,
-        shown=step.instruction if text != step.instruction else "",
+        shown=step.instruction if text != step.instruction and not step.told else "",
+        secret=step.instruction if step.told else "",
     )
 
 

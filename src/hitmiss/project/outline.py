@@ -6,7 +6,7 @@ Pure: it reads no file and starts no process. The rules are those of BuildKit's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -44,6 +44,8 @@ class StepOutline:
     platform: str = ""
     names: tuple[str, ...] = ()
     lines: tuple[tuple[int, int], ...] = ()
+    told: str = ""
+    """`instruction` with the variables whose names look secret as written; "" where there are none in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def _step(operation: Operation, group: Sequence[tuple[Pass, Operation]], several
     return StepOutline(
         operation.state.name, operation.index, operation.of, _text(operation), _written(instruction),
         instruction.start, instruction.end, instruction.keyword, stream_platform(operation) if several else "",
-        tuple(titles), tuple(others),
+        tuple(titles), tuple(others), _told(operation),
     )  # fmt: skip
 
 
@@ -169,8 +171,17 @@ def _text(operation: Operation) -> str:
     return f"FROM {full_name(operation.state.base_name)}"
 
 
-def _name(command: Command, scope: Scope) -> str:
-    """A step's name as BuildKit makes it: variables filled in, keyword in capitals."""
+def _told(operation: Operation) -> str:
+    """The step's name for people, where BuildKit's holds the value of a credential."""
+    if not operation.command or not operation.scope:
+        return ""
+    hidden = operation.scope.credentials()
+    text = _name(operation.command, operation.scope, hidden) if hidden else ""
+    return text if text != _text(operation) else ""
+
+
+def _name(command: Command, scope: Scope, hidden: Collection[str] = ()) -> str:
+    """A step's name as BuildKit makes it: variables filled in but those that are `hidden`, keyword in capitals."""
     instruction = command.instruction
     text = instruction.original.strip(SPACE)
     extra: dict[str, str] = {}
@@ -179,7 +190,9 @@ def _name(command: Command, scope: Scope) -> str:
             text += f" ({_summary(instruction.heredocs[0].content)})"
         extra = {mount.env: "****" for mount in mounts_of(instruction) if mount.kind == "secret" and mount.env}
     with suppress(WordError):
-        text = scope.fill(text, raw=instruction.keyword == "RUN", extra=extra).text
+        raw = instruction.keyword == "RUN"
+        filled = scope.without(text, hidden, raw=raw, extra=extra) if hidden else None
+        text = scope.fill(text, raw=raw, extra=extra).text if filled is None else filled
     keyword, sep, rest = text.partition(" ")
     return ("ONBUILD " if command.triggered else "") + keyword.upper() + sep + rest
 

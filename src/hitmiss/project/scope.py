@@ -6,7 +6,7 @@ known here; a word that depends on it is *undecided*, and the callers say what t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,9 +14,13 @@ from hitmiss.project.patterns import clean
 from hitmiss.project.platforms import parts
 from hitmiss.project.syntax import DockerfileError, Instruction
 from hitmiss.project.words import WordError, expand
+from hitmiss.settings import looks_secret
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH in a stage whose base sets none."""
+
+_SHORTEST: Final = 3
+"""A shorter value is found in others by chance."""
 
 Values = dict[str, str | None]
 """Variables by name; None stands for "set, but the value is not known here"."""
@@ -144,6 +148,26 @@ class Scope:
         """Expand a word of this stage (see `fill`); `extra` overlays the variables. Raises `WordError`."""
         values: Values = {**self.env, **extra} if extra else self.env
         return fill(word, values, complete=self.complete, escape=self.escape, raw=raw)
+
+    def credentials(self) -> frozenset[str]:
+        """The variables that hold one: their name looks secret, or the value of such a one is in theirs."""
+        named = {name for name in self.env if looks_secret(name)}
+        values = [value for name in named if len(value := self.env[name] or "") >= _SHORTEST]
+        holding = (name for name, value in self.env.items() if value and any(each in value for each in values))
+        return frozenset((*named, *holding))
+
+    def without(
+        self, word: str, hidden: Collection[str], *, raw: bool = False, extra: Mapping[str, str] | None = None
+    ) -> str:
+        """Expand a word as `fill` does, with the variables `hidden` as written. Raises `WordError`."""
+        values: Values = {**self.env, **extra} if extra else self.env
+
+        def lookup(name: str) -> str | None:
+            if name in hidden:
+                return None
+            return values.get(name) if raw else values.get(name) or ""
+
+        return expand(word, lookup, escape=self.escape, raw_quotes=raw, skip_unset=True).text
 
     def told(self, word: str) -> str:
         """`word` filled in; what only the base image knows stands as written. Raises `WordError`."""
