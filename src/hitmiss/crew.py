@@ -6,6 +6,7 @@ The session and `hitmiss build` both build through it. When something is built i
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
@@ -16,12 +17,16 @@ from hitmiss.build.logs import StepLog
 from hitmiss.build.merged import merged
 from hitmiss.build.model import Build, Status
 from hitmiss.build.recording import Writer
+from hitmiss.docker import endpoint
 from hitmiss.docker.builders import BuilderInfo
+from hitmiss.docker.caches import passed_over
+from hitmiss.docker.limits import limits
 from hitmiss.forecast import Plan
 from hitmiss.foresight import alarmed
 from hitmiss.history.store import Store
 from hitmiss.inquiry import Records, ask, records
-from hitmiss.member import Member
+from hitmiss.member import Linked, Member
+from hitmiss.project.definition import Definition
 from hitmiss.project.find import Kind
 from hitmiss.project.gathered import Gathered
 from hitmiss.project.units import Unit
@@ -29,6 +34,8 @@ from hitmiss.round import Lane, Round
 from hitmiss.runner import Runner, header_of, nothing, project_folder, ran
 from hitmiss.settings import BuildOptions, looks_secret
 from hitmiss.snapshot import Past, StepFiles
+from hitmiss.sources import Pool
+from hitmiss.turns import foretold, longest
 from hitmiss.workspace import Workspace
 
 
@@ -65,28 +72,49 @@ class Crew:
         self._writer = writer
         self._find_record = find_record
         self._foreseen: dict[str, asyncio.Task[Plan | None]] = {}
+        self._places: dict[str, str] = {}
+        """The builder that each member is being built on."""
         self._remembered: dict[str, asyncio.Event] = {}
         """Set when a member's last build is remembered: the next plan needs it."""
+        self._pool = Pool()
         self._there: asyncio.Task[Records] | None = None
         """The cache records after the last build."""
         self._work: set[asyncio.Task[None]] = set()
         self._finished = Build()
-        self.members = {unit.name: self._member(unit) for unit in space.wanted()}
+        self.members: dict[str, Member] = {}
+        self.members = self._members(space)
         self._link()
 
     # What there is
 
-    def settle_in(self, space: Workspace) -> None:
-        """Take over what is to be built from now on; targets that stay as they were keep what is known of them."""
-        before, self.space = self.members, space
-        self.members = {
-            unit.name: known if (known := before.get(unit.name)) and known.unit == unit else self._member(unit)
-            for unit in space.wanted()
-        }
+    def settle_in(self, space: Workspace) -> frozenset[str]:
+        """Take over what is to be built from now on; targets that stay as they were keep what is known of them.
+
+        Gives the names of the others. Raises `UsageError`, and changes nothing, when one of them has nothing to build.
+        """
+        before, now = self.members, self._members(space)
+        self.members, self.space = now, space
         for name, member in self.members.items():
             if name in before and member is not before[name]:
                 member.follow(before[name])
         self._link()
+        return frozenset(name for name, member in now.items() if member is not before.get(name))
+
+    def work_on(self, builder: BuilderInfo, name: str) -> None:
+        """Build with another builder from now on; `name` is what docker's tools are told, "" to choose themselves.
+
+        What is expected and why is asked of the new one: none of the old one's keys and records holds there.
+        """
+        self.builder = builder
+        self._there = None
+        self._remembered.clear()
+        self.settle_in(self.space.on(name))
+
+    def limits(self, builder: BuilderInfo) -> tuple[str, ...]:
+        """What a builder cannot do of what is to be built, and what buildx would pass over, each once."""
+        given = [member.unit.options for member in self.members.values()]
+        found = [text for options in given for text in (*limits(builder, options), *passed_over(options, os.environ))]
+        return tuple(dict.fromkeys(found))
 
     def with_stage(self, target: str) -> Workspace:
         """The workspace of a Dockerfile, with another stage as its target."""
@@ -100,6 +128,10 @@ class Crew:
             member.reload(self._platform)
         self._link()
         return not self.problem()
+
+    def imagined(self, unit: Unit) -> Definition:
+        """What a member would be with other options. Raises `UsageError` when there is nothing to build."""
+        return self.members[unit.name].imagined(unit, self._platform, self._linked(unit))
 
     def gather(self) -> Gathered:
         """All that is to be watched."""
@@ -124,11 +156,19 @@ class Crew:
 
     def command(self) -> str:
         """The `docker` command that does the same; values that look secret are left to the environment."""
-        if self.space.kind is Kind.COMPOSE:
-            return shlex.join(["docker", "compose", "build", *self.space.chosen])
-        if self.space.kind is Kind.BAKE:
-            return shlex.join(["docker", "buildx", "bake", *self.space.chosen])
-        return " && ".join(shlex.join(_command(member.unit.options)) for member in self.members.values())
+        builder = self.space.flags.builder
+        context = endpoint.needed_context(builder)
+        docker = ["docker", *(["--context", context] if context else [])]
+        on = ["--builder", builder] if builder else []
+        values = {name: self.space.arguments.get(name, {}) for name in self.members}
+        if self.space.kind is Kind.COMPOSE and all(each == values[self.space.chosen[0]] for each in values.values()):
+            pairs = values[self.space.chosen[0]].items()
+            own = [word for pair in pairs for word in ("--build-arg", _said(*pair))]
+            return shlex.join([*docker, "compose", "build", *on, *own, *self.space.chosen])
+        if self.space.at_once:
+            own = [f"--set={name}.args.{_said(*pair)}" for name in values for pair in values[name].items()]
+            return shlex.join([*docker, "buildx", "bake", *on, *own, *self.space.chosen])
+        return " && ".join(shlex.join([*docker, *_command(member.unit.options)]) for member in self.members.values())
 
     # How it stands
 
@@ -172,8 +212,9 @@ class Crew:
 
     def seconds(self) -> float | None:
         """How long the build that runs, or the next one, should take; None while that is not known."""
-        found = [member.foresight.seconds for member in self.members.values()]
-        return sum(filter(None, found)) if None not in found else None
+        latest = {name: self.part(member).number for name, member in self.members.items()}
+        names = self.round.names if self.round else [name for name in latest if latest[name] == max(latest.values())]
+        return longest(member for name, member in self.members.items() if name in names)
 
     def score(self) -> tuple[int, int]:
         """Of all planned steps: how many came out as planned, and how many they are."""
@@ -199,6 +240,7 @@ class Crew:
                 for member in chosen
             ]
         self.round = Round(lanes, self._ended)
+        self._spawn(self._foretell_waiting(self.round, chosen))
         return self.round
 
     async def run(self, round_: Round) -> tuple[str, ...]:
@@ -207,6 +249,11 @@ class Crew:
         self.round = None
         left = [member.name for member in self.members.values() if member.name in round_.names and not member.built]
         return tuple(left)
+
+    async def remembered(self, name: str) -> None:
+        """Wait until a member's last build is remembered: a plan needs it."""
+        if known := self._remembered.get(name):
+            await known.wait()
 
     async def explained(self) -> None:
         """Wait until all is known about the builds that are over."""
@@ -226,6 +273,13 @@ class Crew:
         for member in members:
             told = await member.foresight.ahead(member.definition, member.unit.options, engine)
             if told and self.round is None:
+                member.expect(told, self.number)
+                self.on_change()
+
+    async def _foretell_waiting(self, round_: Round, members: Sequence[Member]) -> None:
+        """Show what the members will do whose turn has not come."""
+        async for member, told in foretold(members, self._foreseen, self._remembered, self.builder.name):
+            if self.round is round_ and round_.waits_for(member.name):
                 member.expect(told, self.number)
                 self.on_change()
 
@@ -256,6 +310,7 @@ class Crew:
             before = self._remembered.get(member.name)
             begun = member.foresight.begin(runner, member.definition, job.options, engine, before)
             self._foreseen[member.name] = asyncio.create_task(begun)
+            self._places[member.name] = member.builder
         return runner
 
     def _ended(self, lane: Lane, runner: Runner, builds: Mapping[str, Build]) -> None:
@@ -265,8 +320,8 @@ class Crew:
         for name, build in builds.items():
             foreseen = self._foreseen.pop(name)
             member = self.members.get(name)
-            if member is None:  # something else is built from now on
-                continue
+            if member is None or member.builder != self._places.pop(name):
+                continue  # something else is built from now on, or elsewhere
             member.ended(build, runner)
             if build.status is not Status.CANCELED:
                 self._store.remember_durations(member.key, build.builder, ran(build))
@@ -286,7 +341,27 @@ class Crew:
         there: asyncio.Task[Records],
         remembered: asyncio.Event,
     ) -> None:
-        """Say why the steps of a finished build ran."""
+        """Say why the steps of a finished build ran, and what it made."""
+        weight = asyncio.create_task(member.foresight.weigh(build, member.unit.options, self.space.cwd))
+        definition = member.definition
+        try:
+            told, plan = await self._explained(member, foreseen, build, there, remembered)
+            told = await member.foresight.weighed(told, weight, definition)
+        finally:
+            weight.cancel()
+        self.amend(member, told)
+        if plan and not self._find_record and not member.unit.options.pull:  # with it the engine asked the registries
+            self.amend(member, await member.foresight.warned(plan, told))
+
+    async def _explained(
+        self,
+        member: Member,
+        foreseen: asyncio.Task[Plan | None],
+        build: Build,
+        there: asyncio.Task[Records],
+        remembered: asyncio.Event,
+    ) -> tuple[Build, Plan | None]:
+        """A finished build with why its steps ran, and its plan."""
         if self.own and not build.platforms:
             build = msgspec.structs.replace(build, platforms=await self.own)
             self.amend(member, build)
@@ -295,10 +370,8 @@ class Crew:
             told = await member.foresight.explain(plan, build, there) if plan else build
         finally:
             remembered.set()
-        if plan:
-            self.amend(member, told)
-            if not self._find_record and not member.unit.options.pull:  # with it the engine asked the registries
-                self.amend(member, await member.foresight.warned(plan, told))
+        self.amend(member, told)
+        return told, plan
 
     def amend(self, member: Member, build: Build) -> None:
         """Show what was found out about a finished build, if it is still the last one."""
@@ -319,21 +392,38 @@ class Crew:
     def _platform(self) -> str:
         return next(iter(self.builder.platforms), "")
 
+    def _members(self, space: Workspace) -> dict[str, Member]:
+        """The members of a workspace; those that are there already, and are meant as they were, stay."""
+        before = self.members
+        return {
+            unit.name: known if (known := before.get(unit.name)) and known.unit == unit else self._member(unit)
+            for unit in space.wanted()
+        }
+
     def _member(self, unit: Unit) -> Member:
         return Member(
-            unit, self.project, store=self._store, builder=self.builder.name, cwd=self.space.cwd, notice=self._notice
+            unit,
+            self.project,
+            store=self._store,
+            builder=self.builder.name,
+            cwd=self.space.cwd,
+            notice=self._notice,
+            pool=self._pool,
         )
 
     def _link(self) -> None:
         """Tell the members that build on another one's result what that is; needed ones come first."""
         for member in self.members.values():
             if member.unit.linked:
-                questions = {
-                    context: question
-                    for context, name in member.unit.linked.items()
-                    if name in self.members and (question := self.members[name].definition.question)
-                }
-                member.reload(self._platform, questions)
+                member.reload(self._platform, self._linked(member.unit))
+
+    def _linked(self, unit: Unit) -> Linked:
+        """What the contexts are that other members put out."""
+        return {
+            context: (name, self.members[name].definition)
+            for context, name in unit.linked.items()
+            if name in self.members
+        }
 
     def _status(self) -> Status | None:
         """How the whole stands, where its members cannot tell: between two of them nothing runs for a moment."""
@@ -357,10 +447,15 @@ class Crew:
         task.add_done_callback(self._work.discard)
 
 
+def _said(name: str, value: str) -> str:
+    """An argument as it is written; a value that looks secret is left to the environment."""
+    return name if looks_secret(name) else f"{name}={value}"
+
+
 def _command(options: BuildOptions) -> list[str]:
-    """The words of the `docker build` that does the same."""
+    """The words after `docker` of the build that does the same."""
     names = (given.partition("=")[0] for given in options.build_args)
     arguments = tuple(
         name if looks_secret(name) else given for name, given in zip(names, options.build_args, strict=True)
     )
-    return ["docker", "build", *msgspec.structs.replace(options, build_args=arguments).arguments()]
+    return ["build", *msgspec.structs.replace(options, build_args=arguments).arguments()]

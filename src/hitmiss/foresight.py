@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from hitmiss.build.model import Build
+from hitmiss.build.model import Build, Planned
 from hitmiss.cache import timing
 from hitmiss.cache.moved import moved as alarms_of
 from hitmiss.docker import past
@@ -28,6 +28,8 @@ from hitmiss.project.entries import children
 from hitmiss.runner import Runner, secret_values, secrets
 from hitmiss.settings import BuildOptions
 from hitmiss.snapshot import Past, StepFiles
+from hitmiss.sources import Pool
+from hitmiss.weigh import Weight, weigh, weighed
 
 
 class Foresight:
@@ -43,8 +45,11 @@ class Foresight:
         notice: Callable[[str, str], None],
         *,
         part: str = "",
+        pool: Pool | None = None,
     ) -> None:
-        """`notice` is told a key and a sentence, "" when it no longer holds; `part` is the target, one of several."""
+        """`notice` is told a key and a sentence, "" when it no longer holds; `part` is the target, one of several that
+        share the manifests of `pool`.
+        """
         self._store = store
         self._part = part
         self._project = project
@@ -55,7 +60,7 @@ class Foresight:
         self._asking = asyncio.Lock()
         self.plan: Plan | None = None
         self.forecaster = Forecaster(
-            store, project, builder, secret_values(options, cwd), lambda: secrets(options, cwd), part=part
+            store, project, builder, secret_values(options, cwd), lambda: secrets(options, cwd), part=part, pool=pool
         )
 
     @property
@@ -116,6 +121,23 @@ class Foresight:
                 await asyncio.to_thread(self._store.clean, children)
         return told
 
+    async def weigh(self, build: Build, options: BuildOptions, cwd: Path) -> Weight:
+        """What a finished build has made and moved; nobody waits for it."""
+        with contextlib.suppress(Exception):
+            _, known = await asyncio.to_thread(self.forecaster.made_before, build.number, build.target)
+            return await weigh(build, options, cwd, known)
+        return Weight()
+
+    async def weighed(self, build: Build, weight: Awaitable[Weight], definition: Definition) -> Build:
+        """The finished build with that; it is remembered."""
+        with contextlib.suppress(Exception):
+            number, known = await asyncio.to_thread(self.forecaster.made_before, build.number, build.target)
+            told = await asyncio.to_thread(weighed, build, await weight, definition, known, number)
+            if told.images:
+                await asyncio.to_thread(self.forecaster.remember_images, told.number, told.images)
+            return told
+        return build
+
     async def warned(self, plan: Plan, build: Build) -> Build:
         """The finished build with an alarm for each base image whose tag has moved on its registry; it is remembered.
 
@@ -127,11 +149,21 @@ class Foresight:
             return alarmed(self._store, self._project, plan, build, names)
         return build
 
-    async def ahead(self, definition: Definition, options: BuildOptions, engine: Engine) -> Build | None:
-        """What the next build would do, as a build that has not begun."""
+    async def ahead(
+        self, definition: Definition, options: BuildOptions, engine: Engine, *, unsettled: Collection[str] = ()
+    ) -> Build | None:
+        """What the next build would do, as a build that has not begun.
+
+        The images called `unsettled` may be others by then: what hits only on those that are there now depends on them.
+        """
         with contextlib.suppress(Exception):
-            self.plan = await asyncio.to_thread(self.forecaster.plan, definition, options, engine)
-            return self.plan.build if self.plan else None
+            plan = self.plan = await asyncio.to_thread(self.forecaster.plan, definition, options, engine)
+            if plan is None or not engine.images.keys() & set(unsettled):
+                return plan.build if plan else None
+            images = {name: image for name, image in engine.images.items() if name not in unsettled}
+            without = msgspec.structs.replace(engine, images=images)
+            other = await asyncio.to_thread(self.forecaster.plan, definition, options, without)
+            return depending(plan, other).build if other else plan.build
         return None
 
     async def look(self) -> None:
@@ -177,6 +209,18 @@ def alarmed(store: Store, project: Path, plan: Plan, build: Build, names: Collec
     if told is not build:
         store.remember_alarms(project, build.number, {step.id: step.alarm for step in told.steps if step.alarm})
     return told
+
+
+def depending(plan: Plan, other: Plan) -> Plan:
+    """The plan where steps that hit only by it, and not by `other`, depend on which of both comes true."""
+    hits = {step.id for step in other.facts.steps if step.planned is Planned.HIT}
+    steps = tuple(
+        msgspec.structs.replace(step, planned=Planned.DEPENDS)
+        if step.planned is Planned.HIT and step.id not in hits
+        else step
+        for step in plan.facts.steps
+    )
+    return msgspec.structs.replace(plan, facts=msgspec.structs.replace(plan.facts, steps=steps))
 
 
 def timed(plan: Plan, times: Mapping[StepName, float]) -> Plan:

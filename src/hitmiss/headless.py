@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hitmiss import settings as settings_files
+from hitmiss.arguments import left_alone
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.build.recording import Writer
@@ -23,6 +24,7 @@ from hitmiss.crew import Crew
 from hitmiss.docker import builders, client
 from hitmiss.docker.builders import BuilderInfo
 from hitmiss.docker.current import current_builder
+from hitmiss.docker.fleet import recorded
 from hitmiss.errors import BUILD_FAILED, BUILT, CANCELED, NO_ENGINE, WRONG_USAGE, EngineError, HitmissError, UsageError
 from hitmiss.history.store import Store
 from hitmiss.inquiry import moved
@@ -68,9 +70,10 @@ def run(options: BuildOptions, *, as_json: bool, record: Path | None) -> int:
     elif out.is_terminal:
         terminal.print_tree(build, out, log)
     else:
+        terminal.print_transfers(build, out)
         terminal.print_checks(build, out)
         terminal.print_failure(build, err, log)
-        out.print(terminal.summary(build))
+        out.print(terminal.summary(build), soft_wrap=True)
     if code == NO_ENGINE:
         raise EngineError(build.error)  # the client's own words say less
     return CANCELED if out.gone else code
@@ -133,6 +136,9 @@ async def _build(
         _warn(sentence)
     info = BuilderInfo(name=options.builder or current_builder())
     crew = Crew(space, info, store=store, notice=lambda _, text: _warn(text), writer=writer, find_record=True)
+    _warn(left_alone(store, space, crew.project))
+    for sentence in await _limits(crew, options.builder):
+        _warn(sentence)
     round_ = crew.start(tuple(crew.members), {})
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
@@ -152,6 +158,16 @@ async def _build(
     build = crew.shown()
     failed = build.failed_step
     return build, _exit_code(build, crew.runners), crew.log(failed.id) if failed else None
+
+
+async def _limits(crew: Crew, builder: str) -> tuple[str, ...]:
+    """What the builder cannot do of what is to be built. Asking it costs 50 ms, so only where it may matter."""
+    info = recorded(crew.builder.name)
+    if crew.limits(info) or any(member.platforms for member in crew.members.values()):
+        with contextlib.suppress(HitmissError):  # the build itself will say what is wrong with the builder
+            text = await client.ask_well("inspect", *([builder] if builder else []))
+            return crew.limits(builders.parse_inspect(text.decode("utf-8", "replace")))
+    return ()
 
 
 @contextlib.contextmanager

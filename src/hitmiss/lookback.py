@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hitmiss import forecast
 from hitmiss import settings as settings_files
+from hitmiss.arguments import left_alone
 from hitmiss.build.merged import merged
 from hitmiss.build.model import Build, Step
 from hitmiss.cache.facts import BuildFacts
@@ -50,6 +51,7 @@ async def _plan(options: BuildOptions, cwd: Path, store: Store) -> tuple[Build, 
     space = await open_workspace(options, settings_files.load(project_folder(options, cwd)), cwd=cwd)
     info = await builders.builder_info(options.builder or None)
     crew = Crew(space, info, store=store, notice=lambda _, text: _warn(text))
+    _warn(left_alone(store, space, crew.project))
     if not crew.reload():
         raise UsageError(crew.problem())
     await crew.foretell(tuple(crew.members))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,12 +15,15 @@ from hitmiss.errors import UsageError
 from hitmiss.foresight import Foresight
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition, load
-from hitmiss.project.operations import Question
 from hitmiss.project.units import Unit, triggered
 from hitmiss.project.watch import Change
 from hitmiss.runner import Job, Runner
 from hitmiss.settings import BuildOptions
 from hitmiss.snapshot import Source
+from hitmiss.sources import Pool, Sources
+
+Linked = Mapping[str, tuple[str, Definition]]
+"""The named contexts that another target puts out, with its name."""
 
 
 def key_of(project: Path, name: str) -> Path:
@@ -40,14 +43,18 @@ class Member:
         builder: str,
         cwd: Path,
         notice: Callable[[str, str], None],
+        pool: Pool | None = None,
     ) -> None:
-        """`cwd` is where the unit's paths start from. Raises `UsageError` when there is nothing to build."""
+        """`cwd` is where the unit's paths start from, `pool` has the manifests that targets share.
+
+        Raises `UsageError` when there is nothing to build.
+        """
         self.unit = unit
         self.key = key_of(project, unit.name)
         self._cwd = cwd
         self._store = store
         self.definition = self._load("")
-        self.foresight = Foresight(store, self.key, builder, unit.options, cwd, notice, part=unit.name)
+        self.foresight = Foresight(store, self.key, builder, unit.options, cwd, notice, part=unit.name, pool=pool)
         self.last = self.announced(0)
         self._runner: Runner | None = None
 
@@ -55,6 +62,11 @@ class Member:
     def name(self) -> str:
         """The target's name, "" where it is the only one."""
         return self.unit.name
+
+    @property
+    def builder(self) -> str:
+        """The builder whose keys and records its plans and reasons are about."""
+        return self.foresight.forecaster.builder
 
     @property
     def source(self) -> Source:
@@ -68,13 +80,22 @@ class Member:
         """The platforms that were asked for; none where the builder's own is meant."""
         return self.unit.options.platform_list()
 
-    def reload(self, platform: str, linked: Mapping[str, Question] | None = None) -> bool:
+    def reload(self, platform: str, linked: Linked | None = None) -> bool:
         """Read the definition again; False when it cannot be built as it is. `platform` is the builder's own."""
         try:
             self.definition = self._load(platform, linked)
         except UsageError as error:
             self.definition = dataclasses.replace(self.definition, error=str(error), error_line=0)
         return not self.definition.error
+
+    @property
+    def sources(self) -> Sources:
+        """The files that it reads, as they are now."""
+        return self.foresight.forecaster.sources
+
+    def seen(self, changes: Mapping[str, Sequence[Change]]) -> list[Change]:
+        """Of the changes by target those of its contexts, and of those of the targets that it builds on."""
+        return _seen(self.name, self.definition, changes)
 
     def reads(self, changes: Iterable[Change]) -> bool:
         """Whether the target's steps read one of these, and its triggers want it built for it."""
@@ -157,12 +178,24 @@ class Member:
         """Whether its last build went well."""
         return self.last.status is Status.SUCCEEDED
 
-    def _load(self, platform: str, linked: Mapping[str, Question] | None = None) -> Definition:
+    def imagined(self, unit: Unit, platform: str, linked: Linked | None = None) -> Definition:
+        """What it would be with the options of `unit`. Raises `UsageError` when there is nothing to build."""
         return load(
-            self.unit.options,
+            unit.options,
             cwd=self._cwd,
             environment=os.environ,
             platform=platform,
-            inline=self.unit.inline,
+            inline=unit.inline,
             linked=linked,
         )
+
+    def _load(self, platform: str, linked: Linked | None = None) -> Definition:
+        return self.imagined(self.unit, platform, linked)
+
+
+def _seen(name: str, definition: Definition, changes: Mapping[str, Sequence[Change]]) -> list[Change]:
+    found = list(changes.get(name, ()))
+    for linked, below in definition.linked.items():
+        inner = _seen(linked, below, changes)
+        found += [dataclasses.replace(change, context=f"{linked}:{change.context}") for change in inner]
+    return found

@@ -13,13 +13,15 @@ from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Expected, Status
 from hitmiss.build.progress import decode
 from hitmiss.build.recording import Header, Record, read
+from hitmiss.docker.builders import BuilderInfo
+from hitmiss.docker.fleet import Fleet
 from hitmiss.docker.storage import Preview, Pruned, PruneFilter
 from hitmiss.docker.targets import Target
 from hitmiss.errors import UsageError
 from hitmiss.project import dockerfile
 from hitmiss.project.definition import announce
 from hitmiss.runner import nothing
-from hitmiss.snapshot import Past, Snapshot, Source, StepFiles, Watch
+from hitmiss.snapshot import ArgumentRow, Changes, Cost, Past, Snapshot, Source, StepFiles, Watch
 
 _BETWEEN_BUILDS_S = 1.5
 _NOT_LIVE = "A recording is played: nothing can be built. `r` plays it again."
@@ -115,9 +117,33 @@ class Replay:
         """A recording has the target that it has."""
         self._say()
 
+    def arguments(self) -> tuple[ArgumentRow, ...]:
+        """None: a recording has the arguments that it had."""
+        return ()
+
+    async def cost(self, changes: Changes) -> Cost:
+        """Nothing is built."""
+        return Cost()
+
+    def set_arguments(self, changes: Changes) -> None:
+        """A recording has the arguments that it had."""
+        self._say()
+
     async def targets(self) -> tuple[Target, ...]:
         """A recording has the target that it has."""
         raise UsageError("A recording is played: its target cannot be changed.")
+
+    def set_builder(self, name: str) -> None:
+        """A recording has the builder that it has."""
+        self._say()
+
+    def fleet(self) -> Fleet:
+        """A recording has the builder that it has."""
+        raise UsageError("A recording is played: its builder cannot be changed.")
+
+    def limits(self, builder: BuilderInfo) -> tuple[str, ...]:
+        """Nothing is built."""
+        return ()
 
     async def prune_preview(self, what: PruneFilter) -> Preview:
         """There is no cache."""

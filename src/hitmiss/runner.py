@@ -124,6 +124,8 @@ class Runner:
         self._canceled = False
         self._began = time.monotonic()
         self._heard = False
+        self._heard_at: dict[str, float] = {}
+        """When there was last something of a job, of several; their client goes on for the others."""
         self._failure: HitmissError | None = None
         self.engine_error: EngineError | None = None
         """Why the engine could not work, where that is what went wrong."""
@@ -214,6 +216,8 @@ class Runner:
                     self._hear(batch)
                     self.on_progress()
                     await asyncio.sleep(0)  # a stream that never pauses must not keep the screen from its turn
+            for name, part in (self._demux.rest() if self._demux else {}).items():
+                self.folds[name].hear(part, self._now())
             return await process.outcome()
         except BaseException:
             await process.end()
@@ -235,6 +239,7 @@ class Runner:
             else:
                 for name, part in self._demux.split(event).items():
                     self.folds[name].hear(part, now)
+                    self._heard_at[name] = now
 
     def _end(self, status: Status, error: str, outcome: Outcome | None = None) -> dict[str, Build]:
         now = self._now()
@@ -243,7 +248,8 @@ class Runner:
         for name, (how, said) in self._verdicts(status, error).items():
             mine = made.get(name) or (made.get("") if len(self._jobs) == 1 else None) or Made()
             told = self._told(name, said) if how is Status.FAILED else Advice(said, "")
-            self.folds[name].end(how, now, error=str(told), advice=told.mend, image=mine.image, ref=mine.ref)
+            over = self._heard_at.get(name, now) if how is Status.SUCCEEDED else now
+            self.folds[name].end(how, over, error=str(told), advice=told.mend, image=mine.image, ref=mine.ref)
         if self._writer:
             first = self.build()
             error = first.error if len(self._jobs) == 1 else error

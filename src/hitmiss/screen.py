@@ -49,7 +49,8 @@ def run(
     space = asyncio.run(open_workspace(options, settings, cwd=cwd))
     session = Session(space, settings, writer=Writer(record) if record else None)
     session.require_target()
-    require_engine(options.builder or None)
+    if not session.recalled:  # another builder can be chosen on the screen
+        require_engine(options.builder or None)
     return _show(session, settings)
 
 

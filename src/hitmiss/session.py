@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,14 +17,16 @@ from pathlib import Path
 import msgspec
 
 from hitmiss import settings as settings_files
+from hitmiss.arguments import Arguments
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Status
 from hitmiss.build.recording import Writer
 from hitmiss.build.trouble import notices
 from hitmiss.crew import Crew
-from hitmiss.docker import builders, client, storage
+from hitmiss.docker import builders, client, endpoint, storage
 from hitmiss.docker import targets as docker_targets
 from hitmiss.docker.current import current_builder
+from hitmiss.docker.fleet import Fleet
 from hitmiss.errors import EngineError, HitmissError, UsageError
 from hitmiss.history.store import Store
 from hitmiss.project import context, watch
@@ -31,10 +34,10 @@ from hitmiss.project.find import Kind
 from hitmiss.project.gathered import Gathered
 from hitmiss.project.units import dependants, unwatched
 from hitmiss.round import Round
-from hitmiss.runner import nothing
+from hitmiss.runner import nothing, project_folder
 from hitmiss.schedule import Action, OnChange, Schedule
 from hitmiss.settings import BuildOptions, Settings, warnings
-from hitmiss.snapshot import Past, Snapshot, StepFiles, Watch
+from hitmiss.snapshot import ArgumentRow, Changes, Cost, Past, Snapshot, StepFiles, Watch
 from hitmiss.workspace import Workspace, alone
 
 _ENGINE_POLL_S = 1.0
@@ -67,24 +70,32 @@ class Session:
         self._store = store or Store(on_notice=lambda text: self._notice("history", text))
         self._writer = writer
         self._message = ""
+        self.recalled = ""
+        """The builder that was chosen the last time, where it is taken again."""
+        space = self._recall_builder(space)
         builder = builders.BuilderInfo(name=space.flags.builder or current_builder())
         self._crew = Crew(space, builder, store=self._store, notice=self._notice, writer=writer)
         self._crew.on_change = lambda: self.on_change()
-        for number, text in enumerate((*space.notices, *warnings(settings))):
-            self._notices[f"files {number}"] = text
+        self._tell_of(space)
         self._recall_target()
+        self._arguments = Arguments(self._crew, self._store)
+        self._arguments.recall()
         self._schedule = Schedule(OnChange(settings.on_change), settle_s=settings.settle / 1000)
         self._timer: asyncio.TimerHandle | None = None
         self._once: dict[str, BuildOptions] = {}
         self._wanted: set[str] = set()
         self._building: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()
+        self._waiting: asyncio.Task[None] | None = None
+        """Waits for an engine that is away."""
         self._files = 0
         self._watch = Watch.STARTING
         self._gathered = self._crew.gather()
         self._rewatch = asyncio.Event()
+        self._opening = asyncio.Lock()
         self._engine_problem = ""
         self._cache_bytes: int | None = None
+        self._cache_mounts: dict[str, int] | None = None
         self._stop = asyncio.Event()
 
     # What is shown
@@ -111,9 +122,11 @@ class Session:
             source=first.source,
             sources={} if crew.only else {member.name: member.source for member in members},
             cache_bytes=self._cache_bytes,
+            cache_mounts=self._cache_mounts,
             plan_s=crew.seconds(),
             plan_right=right,
             plan_steps=planned,
+            arguments=self._arguments.shown(),
         )
 
     def require_target(self) -> None:
@@ -208,12 +221,56 @@ class Session:
         crew.settle_in(crew.with_stage(target) if one else crew.space.choose(target))
         self.rebuild()
 
+    def arguments(self) -> tuple[ArgumentRow, ...]:
+        """The build arguments of what is built now."""
+        return self._arguments.rows()
+
+    async def cost(self, changes: Changes) -> Cost:
+        """What a build with other arguments would do."""
+        return await self._arguments.cost(changes)
+
+    def set_arguments(self, changes: Changes) -> None:
+        """Build with other arguments from now on, and keep them for this project, but for secret ones."""
+        try:
+            reached = self._arguments.change(changes)
+        except HitmissError as error:
+            self._say(str(error))
+            return
+        self._wanted |= reached
+        if self._watch is Watch.WATCHING:
+            for name in reached:
+                self._crew.members[name].sources.follow()
+        if reached and self._reload():
+            self._do(self._schedule.requested())
+        self.on_change()
+
     async def targets(self) -> tuple[docker_targets.Target, ...]:
         """The targets that can be built: the stages of a Dockerfile, or what the project's files name."""
         space = self._crew.space
         if space.kind is Kind.DOCKERFILE:
-            return await docker_targets.targets(space.units[0].options, space.cwd)
+            return await docker_targets.targets(space.wanted()[0].options, space.cwd)
         return space.targets()
+
+    def set_builder(self, name: str) -> None:
+        """Plan and build with another builder from now on, and remember it for this project; "" is docker's choice."""
+        crew, own = self._crew, current_builder()
+        name = "" if name == own else name
+        self._store.remember_builder(crew.project, name)
+        if self._waiting:
+            self._waiting.cancel()
+        self._engine_problem, self._cache_bytes, self._cache_mounts = "", None, None
+        crew.work_on(builders.BuilderInfo(name or own), name)
+        self._say_limits()
+        self._spawn(self._learn_builder())
+        self.rebuild()
+
+    def fleet(self) -> Fleet:
+        """All builders, to list and to manage."""
+        return Fleet()
+
+    def limits(self, builder: builders.BuilderInfo) -> tuple[str, ...]:
+        """What a builder cannot do of what is to be built, one sentence each."""
+        return self._crew.limits(builder)
 
     async def prune_preview(self, what: storage.PruneFilter) -> storage.Preview:
         """What a prune of the builder's cache would delete."""
@@ -264,7 +321,7 @@ class Session:
         error = next((runner.engine_error for runner in self._crew.runners if runner.engine_error), None)
         self._engine_problem = str(error) if error else ""
         if error:
-            self._spawn(self._await_engine())
+            self._wait_for_engine()
         good = all(member.built for member in self._crew.members.values())
         self._do(self._schedule.ended(time.monotonic()))
         if good and self._crew.round is None:
@@ -275,30 +332,50 @@ class Session:
     # Watching
 
     async def _watching(self) -> None:
-        while not self._stop.is_set():
-            gathered, self._rewatch = self._gathered, asyncio.Event()
-            if not gathered.definitions() and not gathered.folders():
-                self._watch = Watch.UNWATCHED
+        """Watch what there is to watch; one watch ends when the next has begun, so that no save falls between them."""
+        watches: set[asyncio.Task[None]] = set()
+        before = asyncio.Event()
+        try:
+            while not self._stop.is_set():
+                self._rewatch, now, begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
+                if self._gathered.definitions() or self._gathered.folders():
+                    task = asyncio.create_task(self._follow(self._gathered, begun, now))
+                    watches.add(task)
+                    task.add_done_callback(watches.discard)
+                    await _first(begun, task)
+                else:
+                    task = None
+                    self._watch = Watch.UNWATCHED
+                    self.on_change()
+                before.set()
+                before = now
+                await _first(self._rewatch, task)
+        finally:
+            before.set()
+            for each in watches:
+                each.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
+
+    async def _follow(self, gathered: Gathered, begun: asyncio.Event, stop: asyncio.Event) -> None:
+        told = watch.watch(gathered, stop=stop, on_notice=lambda text: self._notice("watch", text))
+        async for changes in told:
+            if not begun.is_set():
+                self._watch = Watch.WATCHING
+                begun.set()
                 self.on_change()
-                await self._rewatch.wait()
-                continue
-            self._watch = Watch.WATCHING
-            self.on_change()
-            told = watch.watch(gathered, stop=self._rewatch, on_notice=lambda text: self._notice("watch", text))
-            async for changes in told:
-                self._changed(gathered, changes)
+            self._changed(self._gathered, changes)
 
     def _changed(self, gathered: Gathered, found: frozenset[watch.Change]) -> None:
         if not found:  # the watch has begun
             for member in self._crew.members.values():
-                member.foresight.forecaster.follow()
+                member.sources.follow()
             return
         changes: dict[str, list[watch.Change]] = {name: [] for name in self._crew.members}
         for change in found:
             for name, each in gathered.told(change):
                 changes.get(name, []).append(each)
-        for name, member in self._crew.members.items():
-            member.foresight.forecaster.saved(changes[name])
+        for member in self._crew.members.values():
+            member.sources.saved(member.seen(changes))
         kinds = {change.kind for change in found}
         if watch.Kind.GONE in kinds:
             self._watch = Watch.GONE
@@ -308,8 +385,8 @@ class Session:
             self._watch = Watch.WATCHING
         if kinds & {watch.Kind.ADDED, watch.Kind.DELETED, watch.Kind.BACK}:
             self._spawn(self._count_files())
-        if any(gathered.of_files(change) for change in found):
-            self._spawn(self._reopen())
+        if any(gathered.of_files(change) for change in found) or self._notices.get("files"):
+            self._spawn(self._reopen(changes, back=watch.Kind.BACK in kinds))
             return
         self._reached(changes, back=watch.Kind.BACK in kinds)
 
@@ -321,7 +398,7 @@ class Session:
             return
         members = self._crew.members
         read = {name for name, mine in changes.items() if members[name].reads(self._watched(mine))}
-        same = {name for name in read - defined if members[name].foresight.forecaster.same_as_before(changes[name])}
+        same = {name for name in read - defined if members[name].sources.same_as_before(changes[name])}
         reached = defined | (read - same)
         told = frozenset(change for mine in changes.values() for change in mine)
         if reached:
@@ -346,6 +423,7 @@ class Session:
     def _reload(self) -> bool:
         """Read the definitions again; False when one cannot be built as it is."""
         good = self._crew.reload()
+        self._notice("exposed", self._arguments.exposed())
         self._gather_anew()
         if not good:
             self.on_change()
@@ -353,20 +431,50 @@ class Session:
         if self._crew.number == 0 and not self._crew.round:
             for member in self._crew.members.values():
                 member.announce()
+        self._say_limits()
         return True
 
-    async def _reopen(self) -> None:
-        """The files that say what the targets are have changed: ask again what they say."""
-        try:
-            space = await self._crew.space.again(self._settings_again())
-            self._crew.settle_in(space)
-        except HitmissError as error:
-            self._notice("files", str(error))
-            return
-        self._notice("files", "")
-        self._wanted = set(self._crew.members)
-        if self._reload():
+    async def _reopen(self, changes: Mapping[str, Sequence[watch.Change]], *, back: bool) -> None:
+        """The files that say what the targets are have changed: ask again what they say, and build what is new."""
+        crew = self._crew
+        before = set(crew.members)
+        async with self._opening:
+            try:
+                space = await crew.space.again(self._settings_again())
+                fresh = crew.settle_in(space)
+            except HitmissError as error:
+                self._notice("files", str(error))
+                fresh = frozenset()
+            else:
+                self._notice("files", "")
+                self._tell_of(space)
+        self._wanted |= fresh | {unit.name for unit in dependants(crew.space.wanted(), fresh)}
+        if self._reload() and fresh:
             self._do(self._schedule.saved(time.monotonic()))
+        if rest := {name: mine for name in crew.members if (mine := self._beside(name, changes.get(name, ())))}:
+            self._reached(rest, back=back)
+        elif gone := before - crew.members.keys():
+            self._say(f"No longer built: {', '.join(sorted(gone))}.")
+        elif not fresh and not self._notices.get("files"):
+            self._say(f"The {crew.space.kind} says the same as before.")
+
+    def _beside(self, name: str, changes: Iterable[watch.Change]) -> list[watch.Change]:
+        """Those of a target's changes that are not of the files which say what the targets are, or that it reads."""
+        member = self._crew.members[name]
+        folders = dict(member.definition.contexts.folders())
+        files = {str(path) for path in self._crew.space.files}
+        return [
+            each
+            for each in changes
+            if f"{folders.get(each.context, '')}/{each.path}" not in files or member.reads([each])
+        ]
+
+    def _tell_of(self, space: Workspace) -> None:
+        """What there is to say of the files that were read."""
+        for key in [key for key in self._notices if key.startswith("files ")]:
+            del self._notices[key]
+        for number, text in enumerate((*space.notices, *warnings(self._settings))):
+            self._notices[f"files {number}"] = text
 
     def _settings_again(self) -> Settings:
         if self._crew.space.kind is Kind.SETTINGS:
@@ -376,8 +484,8 @@ class Session:
     def _gather_anew(self) -> None:
         """Watch what there is to watch now."""
         gathered = self._crew.gather()
-        if (gathered.folders(), gathered.definitions()) != (self._gathered.folders(), self._gathered.definitions()):
-            self._gathered = gathered
+        before, self._gathered = self._gathered, gathered
+        if (set(gathered.folders()), set(gathered.definitions())) != (set(before.folders()), set(before.definitions())):
             self._rewatch.set()
 
     def _watch_state(self) -> Watch:
@@ -415,13 +523,37 @@ class Session:
                     self._message = f"Built outside hitmiss in {before.duration_s:.1f} s."
         self.on_change()
 
+    def _recall_builder(self, space: Workspace) -> Workspace:
+        """Build on what was chosen the last time, where nothing else is asked for."""
+        known = self._store.builder(project_folder(space.flags, space.cwd))
+        if not known or space.flags.builder or os.environ.get("BUILDX_BUILDER"):
+            return space
+        if not endpoint.exists(known):
+            self._notices["builder"] = f"The builder {known}, chosen here before, is gone: {current_builder()} builds."
+            return space
+        self.recalled = known
+        return space.on(known)
+
     async def _learn_builder(self) -> None:
+        name = self._crew.space.flags.builder
         try:
-            self._crew.builder = await builders.builder_info(self._crew.space.flags.builder or None)
+            info = await builders.builder_info(name or None)
         except HitmissError as error:
-            if isinstance(error, EngineError) and not self._engine_problem:
+            if name == self._crew.space.flags.builder and isinstance(error, EngineError) and not self._engine_problem:
                 self._engine_problem = str(error)
-                self._spawn(self._await_engine())
+                self._wait_for_engine()
+        else:
+            if name == self._crew.space.flags.builder:  # no other one was chosen meanwhile
+                self._crew.builder = info
+                self._say_limits()
+        self.on_change()
+
+    def _say_limits(self) -> None:
+        """Say what the builder cannot do of what is to be built, before it is built."""
+        info = self._crew.builder
+        told = (*self._crew.limits(info), *((f"{info.name}: {info.error}",) if info.error else ()))
+        self._notices = {key: text for key, text in self._notices.items() if not key.startswith("limit ")}
+        self._notices |= {f"limit {number}": text for number, text in enumerate(told)}
         self.on_change()
 
     async def _check_client(self) -> None:
@@ -443,8 +575,14 @@ class Session:
         if self._schedule.building:
             return
         with contextlib.suppress(HitmissError):
-            self._cache_bytes = (await storage.usage(self._crew.space.flags.builder or None)).total
+            cache = await storage.usage(self._crew.space.flags.builder or None)
+            self._cache_bytes, self._cache_mounts = cache.total, cache.mounts
             self.on_change()
+
+    def _wait_for_engine(self) -> None:
+        if self._waiting:
+            self._waiting.cancel()
+        self._waiting = self._spawn(self._await_engine())
 
     async def _await_engine(self) -> None:
         """Wait until the engine answers again, then build: its user should not have to notice."""
@@ -465,10 +603,11 @@ class Session:
             self._notices[key] = text
         self.on_change()
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+        return task
 
 
 _MODE_WORDS = {
@@ -480,3 +619,14 @@ _MODE_WORDS = {
 
 def _printable(path: str) -> str:
     return path.encode("utf-8", "replace").decode("utf-8", "replace") if path.isprintable() else ascii(path)[1:-1]
+
+
+async def _first(event: asyncio.Event, work: asyncio.Task[None] | None) -> None:
+    """Wait for the event; raises what goes wrong with `work` meanwhile."""
+    waiting = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({waiting, work} if work else {waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if work and work.done():
+            work.result()
+    finally:
+        waiting.cancel()

@@ -137,6 +137,12 @@ class BuildOptions(msgspec.Struct, frozen=True):
                 values[name] = environment[name]
         return values
 
+    def with_arguments(self, values: Mapping[str, str]) -> BuildOptions:
+        """The options with these build arguments, name → value, in place of those of the same names."""
+        kept = (given for given in self.build_args if given.partition("=")[0] not in values)
+        given = (*kept, *(f"{name}={value}" for name, value in values.items()))
+        return msgspec.structs.replace(self, build_args=given)
+
 
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)?|secret|token|api_?key|credential|auth(?!or(?!iz))|private|access_?key", re.IGNORECASE

@@ -180,7 +180,7 @@ def _pattern(text: str) -> str:
     text = text.strip()
     bare = text.removeprefix("!").strip()
     path = posixpath.normpath(bare) if bare.strip("/") or text == "/" else ""
-    if _PATTERN.fullmatch(path) and path.strip("/") != "!":
+    if _PATTERN.fullmatch(path) and path.strip("/").strip() != "!":
         return ""
     return f"has a pattern that cannot be read: {_value(text)}."
 

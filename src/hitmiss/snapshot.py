@@ -79,6 +79,59 @@ class Past(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class ArgumentRow(msgspec.Struct, frozen=True):
+    """A build argument of a target: what it is, and where that comes from.
+
+    `value` is None where it is not set, and three dots where it is `secret`; `before` is what it is when nothing is set
+    here, `origin` says in a word or two who set it. `stages` are those that declare it ("" for the head of the
+    Dockerfile); `line` is 0 where the Dockerfile has no ARG of that name. `kept` says that it is set here.
+    """
+
+    target: str
+    name: str
+    value: str | None = None
+    origin: str = ""
+    before: str | None = None
+    before_origin: str = ""
+    file: str = "Dockerfile"
+    line: int = 0
+    stages: tuple[str, ...] = ()
+    secret: bool = False
+    automatic: bool = False
+    kept: bool = False
+
+
+Changes = Mapping[str, Mapping[str, str | None]]
+"""Target → argument → its new value; None takes back what was set here."""
+
+
+class CostStep(msgspec.Struct, frozen=True):
+    """A step that will run, or that depends on what another one writes; seconds as it took before."""
+
+    target: str
+    instruction: str
+    depends: bool = False
+    expected_s: float | None = None
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What a build with other arguments would do: the steps that will run, and how many hit.
+
+    `seconds` is None where one of them never ran before. `targets` are those whose arguments change, `after` those that
+    are built after them; `fetched` are base images that the engine does not have. `problem` says why it cannot be told,
+    `refused` that it could not be built at all.
+    """
+
+    steps: tuple[CostStep, ...] = ()
+    hits: int = 0
+    seconds: float | None = None
+    targets: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    fetched: tuple[str, ...] = ()
+    problem: str = ""
+    refused: bool = False
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """A session at one moment.
 
@@ -104,10 +157,23 @@ class Snapshot(msgspec.Struct, frozen=True):
     sources: Mapping[str, Source] = {}
     """The Dockerfile of each target, where there are several."""
     cache_bytes: int | None = None
+    cache_mounts: Mapping[str, int] | None = None
+    """Bytes of the builder's cache mounts, by their ids; None until they were asked for."""
     plan_s: float | None = None
     """How long the build that runs, or the next one, should take in seconds; None while that is not known."""
     plan_right: int = 0
     plan_steps: int = 0
     """Of so many planned steps of this project, so many came out as planned."""
+    arguments: tuple[str, ...] = ()
+    """Build arguments that were set here and are in force, as people write them; of secret ones the name alone."""
     live: bool = True
     """False for a recording: nothing can be built or deleted."""
+
+    def source_of(self, target: str | None) -> Source:
+        """The Dockerfile of one of several targets; of another name the first one's."""
+        return self.sources.get(target or "", self.source)
+
+    def like(self, target: str | None) -> frozenset[str | None]:
+        """The targets that are built from the same Dockerfile as this one; None where there is one alone."""
+        path = self.source_of(target).path
+        return frozenset(name for name, source in self.sources.items() if source.path == path) or frozenset({None})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import busy, foresight, idle, paint, saves, stream
+from tests.bench import busy, foresight, idle, paint, saves, stream, targets
 from tests.bench.place import Place
 from tests.bench.table import Row, show, write
 from tests.support.engine import NoEngineError, PrivateEngine
@@ -24,6 +24,7 @@ GROUPS: dict[str, Callable[[Place], list[Row]]] = {
     "idle": idle.at_rest,
     "stream": stream.decoding,
     "foresight": foresight.foresight,
+    "targets": targets.several,
 }
 
 

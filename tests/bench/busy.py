@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -102,23 +103,40 @@ def _build(terminal: Terminal, project: Project) -> Busy:
 
 def while_building(place: Place) -> list[Row]:
     """Both builds."""
-    rows = _rows(place, "printing", PRINTING, "a step prints 2 MB in 12 s", place.pairs(3, 1))
-    return rows + _rows(place, "steps", _many_steps(), "1,000 steps run", place.pairs(3, 1))
+    found: list[Row] = []
+    for name, dockerfile, what in (
+        ("printing", PRINTING, "a step prints 2 MB in 12 s"),
+        ("steps", _many_steps(), "1,000 steps run"),
+    ):
+        sides = [place.project(f"bench-{name}-{side}", dockerfile) for side in ("ours", "theirs")]
+        found += rows(place, sides[0], sides[1], what, words=("--output", "type=cacheonly"))
+    return found
 
 
-def _rows(place: Place, name: str, dockerfile: str, what: str, count: int) -> list[Row]:
-    project, other = (place.project(f"bench-{name}-{side}", dockerfile) for side in ("ours", "theirs"))
+PLAIN = ("docker", "buildx", "build", "--progress=plain", "--output", "type=cacheonly", ".")
+
+
+def rows(
+    place: Place,
+    project: Project,
+    other: Project,
+    what: str,
+    *,
+    words: Sequence[str] = (),
+    command: Sequence[str] = PLAIN,
+    group: str = "busy",
+) -> list[Row]:
+    """hitmiss with these words on one project, and the command on the other one, which is the same."""
     project.write("token", "first")
     pairs: list[tuple[float, float]] = []
     ours: list[Busy] = []
-    with place.hitmiss(project, "--output", "type=cacheonly") as terminal:
+    with place.hitmiss(project, *words) as terminal:
         terminal.wait(lambda screen: "built" in text_of(screen), 180, "the first build")
-        for _ in range(count):
+        for _ in range(place.pairs(3, 1)):
             quiet(terminal.process.pid)
             busy = _build(terminal, project)
             quiet(terminal.process.pid)
             other.write("token", secrets.token_hex(8))
-            command = ("docker", "buildx", "build", "--progress=plain", "--output", "type=cacheonly", ".")
             _, theirs = spent(command, cwd=other.path, env=place.env)
             ours.append(busy)
             pairs.append((busy.with_client, theirs))
@@ -128,7 +146,7 @@ def _rows(place: Place, name: str, dockerfile: str, what: str, count: int) -> li
     keys = f"{len(delays)} presses, {sum(busy.lost for busy in ours)} not seen; median {_middle(delays):.0f} ms"
     return [
         percentile(
-            "busy",
+            group,
             f"key press → screen, 95th percentile, while {what}",
             delays,
             0.95,
@@ -136,10 +154,10 @@ def _rows(place: Place, name: str, dockerfile: str, what: str, count: int) -> li
             goal=GOAL_MS,
             note=keys,
         ),
-        median("busy", f"processor of hitmiss alone while {what}, of one core", shares, unit="%", note=f"in {walls}"),
+        median(group, f"processor of hitmiss alone while {what}, of one core", shares, unit="%", note=f"in {walls}"),
         ratio(
-            "busy",
-            f"processor of hitmiss and its client while {what}, against docker buildx build --progress=plain",
+            group,
+            f"processor of hitmiss and its client while {what}, against {' '.join(command[:4])}",
             pairs,
             sides=("hitmiss", "docker"),
         ),

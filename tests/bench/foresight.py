@@ -42,14 +42,14 @@ def _after_a_save(place: Place) -> list[Row]:
     definition = load(options, cwd=project.path, environment={})
     forecaster = Forecaster(store, project.path, "default")
     forecaster.plan(definition, options, Engine())
-    forecaster.follow()
+    forecaster.sources.follow()
     forecaster.plan(definition, options, Engine())
     times: list[tuple[float, float]] = []
     for turn in range(place.pairs(15, 5)):
         name = f"{turn % 5}/{turn % 5 * PER_FOLDER}.txt"
         project.write(name, f"saved {turn}\n")
         began = time.perf_counter()
-        forecaster.saved([Change(Kind.MODIFIED, "", name)])
+        forecaster.sources.saved([Change(Kind.MODIFIED, "", name)])
         plan = forecaster.plan(definition, options, Engine())
         ours = time.perf_counter() - began
         assert plan is not None

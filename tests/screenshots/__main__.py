@@ -6,6 +6,7 @@ Nothing is drawn that did not happen: each picture waits for its moment in a rea
 import asyncio
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from hitmiss import settings
 from hitmiss.build.model import Planned, Status, Verdict
 from hitmiss.build.recording import Writer
 from hitmiss.docker.client import find_client
@@ -21,6 +23,9 @@ from hitmiss.session import Session
 from hitmiss.settings import BuildOptions
 from hitmiss.snapshot import Snapshot
 from hitmiss.ui.app import HitmissApp
+from hitmiss.ui.widgets.step_tree import StepTree
+from hitmiss.workspace import open_workspace
+from tests.support import examples
 from tests.support.engine import PrivateEngine
 from tests.support.picture import write_png
 from tests.support.wait import wait_for_async
@@ -69,7 +74,8 @@ async def stage(
     folder: Path, size: tuple[int, int] = WIDE, theme: str = "", writer: Writer | None = None
 ) -> AsyncIterator[Stage]:
     """The full screen on a folder."""
-    session = Session(BuildOptions(), cwd=folder, store=Store(folder.parent / "history.sqlite"), writer=writer)
+    space = await open_workspace(BuildOptions(), settings.load(folder), cwd=folder)
+    session = Session(space, store=Store(folder.parent / "history.sqlite"), writer=writer)
     app = HitmissApp(session, theme_name=theme)
     async with app.run_test(size=size, notifications=True) as pilot:
         yield Stage(folder, app, session, pilot)
@@ -168,6 +174,33 @@ async def other_looks(folder: Path) -> None:
         on.take("light")
 
 
+async def several_images(folder: Path) -> None:
+    """Two images of a compose file, and a chain of two."""
+    async with stage(folder / "shop") as on:
+        await on.built(1)
+        on.save("backend/src/app.py", ":.2f}", ":.3f}")
+        await on.explained(2)
+        on.take("shop")
+    (folder / "history.sqlite").unlink()
+    async with stage(folder / "voice") as on:
+        await on.built(1)
+        on.save("uv.lock", 'version = "2.0.0"', 'version = "2.0.1"')
+        await on.until(running("uv sync"))
+        await on.pilot.pause(1.2)
+        on.take("voice-waiting")
+        await on.explained(2)
+        on.app.query_one(StepTree).select("app:app:4")
+        await on.pilot.pause(0.3)
+        on.take("voice")
+
+
+def _repository(folder: Path) -> None:
+    """Make the folder a git repository, whose branch the tags name."""
+    who = ["-c", "user.name=shots", "-c", "user.email=shots@localhost", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"], [*who, "commit", "-qm", "all"]):
+        subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+
+
 def main() -> None:
     """Take all pictures."""
     with PrivateEngine() as engine, tempfile.TemporaryDirectory() as scratch:
@@ -192,6 +225,12 @@ def main() -> None:
             (folder / "src" / "greeting.py").read_text().replace("Hello", "Good morning")
         )
         asyncio.run(other_looks(folder))
+        (folder.parent / "history.sqlite").unlink()
+        for name in ("shop", "voice"):
+            examples.load_bases(engine, name, pace_ms=PACE_MS)
+            examples.copy(name, Path(scratch) / name)
+        _repository(Path(scratch) / "voice")
+        asyncio.run(several_images(Path(scratch)))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class Live:
         writer: Writer | None = more.pop("writer", None)
         space: Workspace | None = more.pop("space", None)
         settings = more.pop("settings", Settings())
-        self.store = Store(home / "history.sqlite")
+        # With `remembering` it knows what `hitmiss build` has built.
+        self.store = Store() if more.pop("remembering", False) else Store(home / "history.sqlite")
         self.session = Session(
             space or BuildOptions(**more),
             msgspec.structs.replace(settings, settle=int(settle_s * 1000), on_change=mode),
@@ -78,6 +79,18 @@ class Live:
         await self.until(lambda snap: number in self.ended, f"build {number} to end")
         build = self.ended[number]
         assert build.status is status, (build.error, build.text)
+        return build
+
+    async def explained(self, number: int) -> Build:
+        """Wait until that build is over, and it is known why its steps ran; no registry is waited for."""
+        await self.built(number)
+        await self.idle()
+        remembered = self.session._crew._remembered
+        await self.until(
+            lambda _: all(each.is_set() for each in remembered.values()), f"build {number} to be explained"
+        )
+        build = self.snapshot.build
+        assert build.number == number, build
         return build
 
     async def watching(self) -> None:

@@ -52,6 +52,10 @@ class Registry:
         """The repositories that something was pushed to."""
         return list(json.loads(self._get("/v2/_catalog"))["repositories"])
 
+    def get(self, path: str, accept: str = "application/vnd.oci.image.manifest.v1+json") -> bytes:
+        """What it answers to a GET, such as `/v2/NAME/manifests/TAG`."""
+        return self._get(path, {"Accept": accept})
+
     def start(self) -> "Registry":
         path = program("docker-registry")
         if path is None:
@@ -103,10 +107,10 @@ class Registry:
         wait_for(lambda: self.is_alive or process.poll() is not None, 20, "the registry to answer")
         return process.poll() is None
 
-    def _get(self, path: str) -> bytes:
+    def _get(self, path: str, headers: dict[str, str] | None = None) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers or {})
             return connection.getresponse().read()
         finally:
             connection.close()

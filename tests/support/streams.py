@@ -65,6 +65,11 @@ def simple_verdicts(stream: bytes) -> dict[str, str]:
     Cached wins; an error is `failed` unless it ends in BuildKit's words for a cancel; what never started is `skipped`.
     A FROM that fetched nothing is a hit. The merge of a `COPY --link` (`LINK COPY …`) is no step.
     """
+    return {name: verdict for name, verdict in simple_steps(stream).values()}
+
+
+def simple_steps(stream: bytes) -> dict[str, tuple[str, str]]:
+    """The same by the vertices' digests: (name, verdict)."""
     vertices: dict[str, dict[str, object]] = {}
     fetched: set[str] = set()
     for line in stream.splitlines():
@@ -93,5 +98,5 @@ def simple_verdicts(stream: bytes) -> dict[str, str]:
             verdict = "hit"
         else:
             verdict = "miss"
-        found[name] = verdict
+        found[digest] = (name, verdict)
     return found

@@ -10,11 +10,13 @@ import msgspec
 
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Place, Stage, Status, Step, Verdict
+from hitmiss.docker.builders import BuilderInfo
+from hitmiss.docker.fleet import Fleet
 from hitmiss.docker.storage import Preview, Pruned, PruneFilter
 from hitmiss.docker.targets import Target
 from hitmiss.errors import HitmissError
 from hitmiss.runner import nothing
-from hitmiss.snapshot import Snapshot, Source, Watch
+from hitmiss.snapshot import ArgumentRow, Changes, Cost, Snapshot, Source, Watch
 
 DOCKERFILE = """\
 # A web app in three stages.
@@ -122,6 +124,8 @@ class Scripted:
         self.calls: list[tuple[object, ...]] = []
         self.logs: dict[str, StepLog] = {}
         self.offered: tuple[Target, ...] = (Target("base", line=2), Target("final", default=True, line=12))
+        self.rows: tuple[ArgumentRow, ...] = ()
+        self.price = Cost()
         self.refusal: HitmissError | None = None
         self.drawn = 0
         self.started = asyncio.Event()
@@ -178,11 +182,34 @@ class Scripted:
     def set_target(self, target: str) -> None:
         self.calls.append(("set_target", target))
 
+    def arguments(self) -> tuple[ArgumentRow, ...]:
+        self.calls.append(("arguments",))
+        return self.rows
+
+    async def cost(self, changes: Changes) -> Cost:
+        self.calls.append(("cost", changes))
+        return self.price
+
+    def set_arguments(self, changes: Changes) -> None:
+        self.calls.append(("set_arguments", changes))
+
     async def targets(self) -> tuple[Target, ...]:
         self.calls.append(("targets",))
         if self.refusal:
             raise self.refusal
         return self.offered
+
+    def set_builder(self, name: str) -> None:
+        self.calls.append(("set_builder", name))
+
+    def fleet(self) -> Fleet:
+        self.calls.append(("fleet",))
+        if self.refusal:
+            raise self.refusal
+        return Fleet()
+
+    def limits(self, builder: BuilderInfo) -> tuple[str, ...]:
+        return ()
 
     async def prune_preview(self, what: PruneFilter) -> Preview:
         self.calls.append(("prune_preview",))

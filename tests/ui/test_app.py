@@ -14,6 +14,8 @@ from hitmiss.snapshot import Source
 from hitmiss.ui import theme
 from hitmiss.ui.actions import ACTIONS, Act, key_of, keymap
 from hitmiss.ui.app import HitmissApp
+from hitmiss.ui.screens.arguments import ArgumentScreen
+from hitmiss.ui.screens.builders import BuildersScreen
 from hitmiss.ui.screens.help import HelpScreen
 from hitmiss.ui.screens.prune import PruneScreen
 from hitmiss.ui.screens.targets import TargetScreen
@@ -64,13 +66,21 @@ CALLS: dict[str, tuple[object, ...]] = {
     "no_cache": ("rebuild", True, ()),
     "no_cache_stage": ("rebuild", False, ("assets",)),
     "target": ("targets",),
+    "builder": ("fleet",),
+    "arguments": ("arguments",),
     "prune": ("prune_preview",),
     "pause": ("toggle_watch",),
     "cancel": ("cancel",),
     "on_change": ("next_mode",),
     "quit": ("close",),
 }
-SCREENS = {"target": TargetScreen, "prune": PruneScreen, "help": HelpScreen}
+SCREENS = {
+    "target": TargetScreen,
+    "builder": BuildersScreen,
+    "arguments": ArgumentScreen,
+    "prune": PruneScreen,
+    "help": HelpScreen,
+}
 
 
 async def did(app: HitmissApp, subject: Scripted, act: Act, edited: Edited) -> None:

@@ -241,7 +241,7 @@ async def test_a_dockerfile_that_does_not_parse_is_shown_where_it_is_wrong() -> 
 
 async def test_the_panels_names_are_clicked() -> None:
     async with watched() as on:
-        names = ((16, "dockerfile"), (10, "log"), (4, "why"), (29, "files"), (38, "history"))
+        names = ((15, "dockerfile"), (9, "log"), (4, "why"), (26, "files"), (33, "image"), (41, "history"))
         for column, name in names:
             await on.pilot.click(Panels, offset=(column, 0))
             await wait_for_async(lambda wanted=name: on.panels.current == wanted, 10, name)  # type: ignore[misc]

@@ -83,7 +83,7 @@ async def test_what_must_be_read_at_every_usual_size(size: tuple[int, int]) -> N
     async with HitmissApp(subject).run_test(size=size) as pilot:
         await sees(
             pilot, "hitmiss", "webapp ▸ final", "watching 214 files", "build 1", " hit", "2 miss", "6.5 s", "▾ base",
-            "● FROM python", "◆ COPY tools/", "◈ RUN sh", " r ", " rebuild", "Log │ Dockerfile",
+            "● FROM python", "◆ COPY tools/", "◈ RUN sh", " r ", " rebuild", "Dockerfile", "History",
         )  # fmt: skip
 
 

@@ -261,9 +261,11 @@ async def test_any_terminal_will_do() -> None:
 
 async def test_the_names_of_all_panels_fit() -> None:
     async with on(caused(CauseKind.NO_CACHE), (100, 30)) as it:
-        await sees(it.pilot, "WhyLogDockerfileFilesHistory")  # a picture has no text for single blanks
+        await sees(it.pilot, "WhyLogSourceFilesImageHistory")  # a picture has no text for single blanks
         await it.pilot.resize_terminal(120, 40)
-        await sees(it.pilot, "Why │ Log │ Dockerfile │ Files │ History")
+        await sees(it.pilot, "History", "Image", "Dockerfile")
+        await it.pilot.resize_terminal(160, 40)
+        await sees(it.pilot, "Why │ Log │ Dockerfile │ Files │ Image │ History")
 
 
 async def test_nothing_is_computed_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from hitmiss.build.demux import Demux
 from hitmiss.build.fold import Fold
 from hitmiss.build.merged import merged, shared
-from hitmiss.build.model import Build, Status, Step
+from hitmiss.build.model import Build, Cause, CauseKind, Status, Step, Verdict
 from hitmiss.build.progress import Log, Progress, Vertex
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
@@ -70,6 +72,59 @@ def test_what_a_target_builds_on_is_not_its_own() -> None:
     assert [step.instruction for step in folds["api"].build(1.0).steps] == ["RUN own"]
     assert [step.instruction for step in folds["base"].build(1.0).steps] == ["FROM x", "RUN base"]
     assert folds["base"].logs.get("base:stage-0:2") is not None
+
+
+def test_steps_of_what_a_target_builds_on_may_be_told_as_its_own_first() -> None:
+    demux = Demux(["app"], {"app": frozenset({"base", "deep"})})
+    early = (vertex("[app internal] load .dockerignore", "0"), vertex("[app 2/2] RUN base", "2"))
+    assert names(demux.split(Progress(vertexes=early[:1]))) == {"app": ["[internal] load .dockerignore"]}
+    assert demux.split(Progress(vertexes=(msgspec.structs.replace(early[1], completed=None),))) == {}
+    assert demux.split(Progress(logs=(Log("2", data=b"of base"),))) == {}
+    assert demux.split(Progress(vertexes=(vertex("[deep 1/1] FROM x", "1"),))) == {}
+    found = demux.split(Progress(vertexes=(vertex("[base 2/2] RUN base", "2"), vertex("[app 1/3] RUN own", "3"))))
+    assert names(found) == {"app": ["[2/2] RUN base", "[1/3] RUN own"]}
+    assert found["app"].logs is None, "it is that of another target"
+    assert demux.foreign == {"app": {"2"}}
+    later = demux.split(Progress(vertexes=(vertex("[app 2/3] RUN more", "4"),), logs=(Log("4", data=b"own"),)))
+    assert later["app"].logs == (Log("4", data=b"own"),)
+
+
+def test_a_target_whose_base_shows_nothing_is_told_all_the_same() -> None:
+    demux = Demux(["app"], {"app": frozenset({"empty"})})
+    running = msgspec.structs.replace(vertex("[app 1/2] RUN own", "1"), completed=None)
+    assert demux.split(Progress(vertexes=(running,))) == {}
+    assert names(demux.split(Progress(vertexes=(vertex("[app 1/2] RUN own", "1"),)))) == {
+        "app": ["[1/2] RUN own", "[1/2] RUN own"]
+    }
+    late = Demux(["app"], {"app": frozenset({"empty"})})
+    late.split(Progress(vertexes=(running,), logs=(Log("1", data=b"said"),)))
+    rest = late.rest()
+    assert names(rest) == {"app": ["[1/2] RUN own"]}
+    assert rest["app"].logs == (Log("1", data=b"said"),)
+    assert late.rest() == {}
+
+
+def test_of_two_that_meet_at_a_step_the_one_that_ran_is_shown() -> None:
+    web, api = build("web", "x", "y"), build("api", "x", "z")
+    (stage,) = web.stages
+    hit = msgspec.structs.replace(stage.steps[0], verdict=Verdict.HIT, duration_s=0.0)
+    web = msgspec.structs.replace(web, stages=(msgspec.structs.replace(stage, steps=(hit, *stage.steps[1:])),))
+    first = merged({"web": web, "api": api}).steps[0]
+    assert (first.id, first.bake_target, first.verdict) == ("web:a:1", "web", Verdict.MISS)
+    later = msgspec.structs.replace(web, number=5)
+    assert merged({"web": later, "api": api}).steps[0].verdict is Verdict.HIT, "the latest build counts"
+
+
+def test_causes_speak_of_the_steps_that_are_shown() -> None:
+    web, api = build("web", "x", "y"), build("api", "x", "z")
+    (stage,) = api.stages
+    cause = Cause(CauseKind.PARENT_MISSED, "api:a:1", "RUN x ran.")
+    steps = (stage.steps[0], msgspec.structs.replace(stage.steps[1], cause=cause))
+    api = msgspec.structs.replace(api, stages=(msgspec.structs.replace(stage, steps=steps),))
+    shown = merged({"web": web, "api": api}).step("api:a:2")
+    assert shown is not None
+    assert shown.cause is not None
+    assert shown.cause.root == "web:a:1"
 
 
 def build(name: str, *works: str, status: Status = Status.SUCCEEDED, start: float = 0.0) -> Build:

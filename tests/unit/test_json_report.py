@@ -174,6 +174,6 @@ def test_what_to_do_and_what_was_missed_are_there_where_there_is_something() -> 
     work = Step("i", "", 0, 0, "importing cache manifest from r.io/c:1", error="r.io/c:1: not found")
     build = Build(status=Status.FAILED, error="It broke. Mend it.", advice="Mend it.", internals=(work,))
     found = document(build)["build"]
-    assert list(found) == [*BUILD_KEYS, "advice", "notices"]
+    assert list(found) == [*BUILD_KEYS, "advice", "notices", "transfers"]
     assert (found["error"], found["advice"]) == ("It broke. Mend it.", "Mend it.")
     assert found["notices"] == ["The cache of r.io/c:1 was not found (there is none yet)."]

@@ -674,6 +674,14 @@ ASKED = {
         "The engine has no BuildKit of its own, and the image moby/buildkit:buildx-stable-1 that brings it could not "
         "be fetched. | Update Docker Engine to 23 or newer, or mend the network to Docker Hub.",
     ),
+    "a layer that the engine collected": (
+        Failure(
+            'failed to prepare extraction snapshot "extract-639737067-jjSg sha256:444906ad": parent snapshot '
+            "sha256:37f84f1c does not exist: not found"
+        ),
+        "The engine deleted a layer of the image before, while it wrote the new one on it. | Build again: all that ran "
+        "is in the cache.",
+    ),
     "a builder that is silent": (
         Failure("context deadline exceeded", builder="dead"),
         "The builder dead did not answer. | `docker buildx inspect --bootstrap dead` shows why; `docker buildx ls` "

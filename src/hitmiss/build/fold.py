@@ -215,35 +215,43 @@ class Fold:
             self._internals[vertex.digest] = vertex
             return
         stage = name.stage or self._sole_stage
-        row = self._known_elsewhere(name, stage)
-        if row is None and vertex.digest in self._foreign and (name.platform, stage, name.index) not in self._announced:
+        foreign = vertex.digest in self._foreign
+        row = self._known_elsewhere(name, stage, at_once=bool(self._bake_target) and not foreign)
+        if row is None and foreign and not self._announces(name, stage):
             return
         row = row or self._row_for(name, stage)
         row.vertices.append((vertex, name.link))
         self._row_of[vertex.digest] = row
         self._layout = None
 
-    def _known_elsewhere(self, name: Name, stage: str) -> _Row | None:
-        """The announced step that another build on the same engine gave its own name.
+    def _announced_at(self, name: Name, stage: str) -> _Row | None:
+        """What the Dockerfile announced for that place."""
+        return self._announced.get((name.platform, stage, name.index)) or self._announced.get((None, stage, name.index))
+
+    def _announces(self, name: Name, stage: str) -> bool:
+        """Whether the Dockerfile announced just this step at its place."""
+        there = self._announced_at(name, stage)
+        return there is not None and (there in self._shown.get(_shown(name.text), ()) or there.key[-1] == name.text)
+
+    def _known_elsewhere(self, name: Name, stage: str, *, at_once: bool = False) -> _Row | None:
+        """The announced step that another build on the same engine gave its own name; `at_once` with this one.
 
         BuildKit reports work that two builds share under the name that it was given last, with the stage and the
         numbers of the other build (measured; `solver/jobs.go` keeps one name for a vertex).
         """
-        there = self._announced.get((name.platform, stage, name.index)) or self._announced.get(
-            (None, stage, name.index)
-        )
+        there = self._announced_at(name, stage)
         if there and (there.key[-1] == name.text or (_is_from(there.key[-1]) and _is_from(name.text))):
             return None
         if there and there.of - name.of == there.key[2] - name.index != 0:
             return None  # a base image's ONBUILD lines stand above it
-        text = name.text.partition("@")[0] if _is_from(name.text) else name.text
-        rows = [row for row in self._shown.get(text, ()) if row.given_up and row.key in self._rows]
-        return rows[0] if rows and rows[0].key[0] in (name.platform, None) else None
+        rows = [row for row in self._shown.get(_shown(name.text), ()) if row.key in self._rows]
+        # Of targets that are built at once BuildKit shows a step that it finds to be another's under both names.
+        free = [row for row in rows if row.given_up] or (rows if at_once else [])
+        free = sorted(free, key=lambda row: any(vertex.looked_at for vertex in row.seen()))
+        return free[0] if free and free[0].key[0] in (name.platform, None) else None
 
     def _row_for(self, name: Name, stage: str) -> _Row:
-        announced = self._announced.get((name.platform, stage, name.index)) or self._announced.get(
-            (None, stage, name.index)
-        )
+        announced = self._announced_at(name, stage)
         if announced and announced.of != name.of and announced.key[-1] != name.text and not _is_from(name.text):
             self._forget_announced(stage)
             announced = None
@@ -304,6 +312,8 @@ class Fold:
         vertices = row.seen()
         platform, stage, index, text = row.key
         own = [vertex for vertex, link in row.vertices if not link]
+        if not _is_from(text):
+            own = [vertex for vertex in own if vertex.digest not in self._foreign] or own
         if any(vertex.inputs for vertex in own) and text[:4].upper() == "ADD ":
             own = [vertex for vertex in own if vertex.inputs]  # the other one fetches what is added, in every build
         if not any(vertex.looked_at for vertex in own):  # a copy that BuildKit skipped because its merge was known
@@ -331,8 +341,9 @@ class Fold:
             last_s=self._durations(platform, stage, text),
             planned=foreseen.planned if foreseen else None,
             expected_s=foreseen.expected_s if foreseen else None,
-            work=foreseen.work if foreseen else own[0].digest if own else "",
+            work=(foreseen.work if foreseen else "") or (own[0].digest if own else ""),
             cause=foreseen.cause if foreseen and verdict in (Verdict.PENDING, Verdict.RUNNING) else None,
+            pieces=tuple(piece for vertex in vertices for piece in vertex.fetched),
         )
 
     def _verdict(self, own: list[Seen], vertices: list[Seen], *, is_from: bool) -> Verdict:
@@ -374,6 +385,7 @@ class Fold:
             running_since=None if ended else vertex.since,
             error=vertex.error,
             activity="" if ended else vertex.activity,
+            pieces=vertex.pieces,
         )
 
     def _make_stages(self) -> tuple[Stage, ...]:
@@ -426,6 +438,11 @@ class Fold:
 
 def _differ(one: Step, other: Step) -> bool:
     return one is not other
+
+
+def _shown(text: str) -> str:
+    """An instruction of the stream as far as the Dockerfile decides it: the engine adds the digest of an image."""
+    return text.partition("@")[0] if _is_from(text) else text
 
 
 def _is_from(text: str) -> bool:

@@ -5,6 +5,7 @@ Everything here is immutable. `fold.py` makes these values from the progress str
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -176,6 +177,18 @@ class Foreseen(msgspec.Struct, frozen=True):
     """The name of its key: equal for a step that several targets share."""
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """A piece of a step or of BuildKit's own work, in its words: a layer that is fetched or written, files that are
+    sent. Sizes are in bytes, 0 where BuildKit tells none.
+    """
+
+    name: str
+    current: int = 0
+    total: int = 0
+    duration_s: float = 0.0
+    done: bool = False
+
+
 class Step(msgspec.Struct, frozen=True):
     """One instruction that BuildKit runs, or (verdict `internal`) work of its own.
 
@@ -210,6 +223,8 @@ class Step(msgspec.Struct, frozen=True):
     """One sentence about a hit whose inputs are not what they seem; "" for none."""
     work: str = ""
     """What it does, named: equal for steps of several targets that BuildKit does once. "" while that is not known."""
+    pieces: tuple[Piece, ...] = ()
+    """Of a step, the layers that were fetched for it; of BuildKit's own work, all that it told."""
 
     @property
     def plan_was_wrong(self) -> bool:
@@ -247,6 +262,48 @@ class Stage(msgspec.Struct, frozen=True):
         return f"{self.bake_target} ▸ {self.title}" if self.bake_target else self.title
 
 
+class Layer(msgspec.Struct, frozen=True):
+    """What one step added to an image, or the image that it stands on; `text` is the instruction.
+
+    `size` is that of its files in bytes, `packed` what a registry keeps of it, `grown` by how much `size` (where that
+    is not known: `packed`) is more than in the build before; None where it is not known. `step` is the step's id.
+    """
+
+    text: str
+    step: str = ""
+    size: int | None = None
+    packed: int | None = None
+    grown: int | None = None
+
+    @property
+    def bytes(self) -> int | None:
+        """The size of its files; where that is not known, what a registry keeps of it."""
+        return self.packed if self.size is None else self.size
+
+
+class BuiltImage(msgspec.Struct, frozen=True):
+    """The image that a build made for one platform, its layers from the base upwards.
+
+    `size` and `packed` are the sums over the layers (`packed` with the configuration's), `grown` how much more that is
+    than in build `against` (0: there was none), `gone` are layers that it had then. None where it is not known.
+    """
+
+    platform: str = ""
+    bake_target: str = ""
+    digest: str = ""
+    size: int | None = None
+    packed: int | None = None
+    layers: tuple[Layer, ...] = ()
+    against: int = 0
+    grown: int | None = None
+    gone: tuple[Layer, ...] = ()
+
+    @property
+    def bytes(self) -> int | None:
+        """The size of its files; where that is not known, what a registry keeps of it."""
+        return self.packed if self.size is None else self.size
+
+
 class Check(msgspec.Struct, frozen=True):
     """A warning of the Dockerfile checks; `line` counts from 1, 0 when it names no line."""
 
@@ -258,11 +315,18 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One target of several that are built together; `note` is a word on how it stands ("" for nothing to say)."""
+    """One target of several that are built together; `note` is a word on how it stands ("" for nothing to say).
+
+    `number` is the build that it was last part of: it shows as that one left it while others are built.
+    """
 
     name: str
     status: Status = Status.IDLE
     note: str = ""
+    number: int = 0
+    ref: str = ""
+    image: str | None = None
+    error: str = ""
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -292,15 +356,26 @@ class Build(msgspec.Struct, frozen=True):
     ref: str = ""
     parts: tuple[Part, ...] = ()
     """The targets, where it is one of several; their steps carry the names."""
+    resting: frozenset[str] = frozenset()
+    """The ids of the steps that only targets have which are not part of this build: an earlier one left them so."""
+    images: tuple[BuiltImage, ...] = ()
+    """What it made, by platforms and targets; it becomes known after the build."""
+    written: Mapping[str, int] = {}
+    """The bytes that pieces of BuildKit's own work wrote, by their ids, as far as they were found after the build."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """All steps in the order of the tree; BuildKit's own work is not among them."""
         return tuple(step for stage in self.stages for step in stage.steps)
 
+    @property
+    def own_steps(self) -> tuple[Step, ...]:
+        """The steps that this build has to do with."""
+        return tuple(step for step in self.steps if step.id not in self.resting) if self.resting else self.steps
+
     def count(self, *verdicts: Verdict) -> int:
-        """How many steps have one of these verdicts."""
-        return sum(step.verdict in verdicts for stage in self.stages for step in stage.steps)
+        """How many steps of this build have one of these verdicts."""
+        return sum(step.verdict in verdicts for step in self.own_steps)
 
     @property
     def hits(self) -> int:
@@ -315,7 +390,7 @@ class Build(msgspec.Struct, frozen=True):
     @property
     def saved_s(self) -> float:
         """Seconds that this build's hits saved."""
-        return sum(step.saved_s for stage in self.stages for step in stage.steps)
+        return sum(step.saved_s for step in self.own_steps)
 
     def step(self, step_id: str) -> Step | None:
         """The step (or piece of BuildKit's own work) with that id."""

@@ -158,6 +158,22 @@ def _builder_image(found: re.Match[str], case: Case) -> Advice:
     )
 
 
+def _cache(found: re.Match[str], case: Case) -> Advice:
+    """A sort of cache that the builder does not know, or that is not set up."""
+    kind = found[1]
+    if len(found.groups()) > 1:
+        return Advice(
+            f"The cache in {kind} cannot be used: {found[2].rstrip('.')}.",
+            f"Mend what is said of type={kind} in --cache-from and --cache-to, or use a registry: type=registry,ref=….",
+        )
+    name = case.build.builder or "this one"
+    return Advice(
+        f"The builder {name} knows no cache of type {kind}.",
+        "Use a registry (type=registry,ref=…), or a docker-container builder: "
+        "`docker buildx create --driver docker-container --use`.",
+    )
+
+
 def _silent(_: re.Match[str], case: Case) -> Advice:
     name = case.build.builder
     return Advice(
@@ -166,7 +182,16 @@ def _silent(_: re.Match[str], case: Case) -> Advice:
     )
 
 
+def _collected(_: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        "The engine deleted a layer of the image before, while it wrote the new one on it.",
+        "Build again: all that ran is in the cache.",
+    )
+
+
 _ANSWERS: tuple[tuple[str, Answer], ...] = (
+    # moby with containerd's image store: seen in one of some hundred builds that give a name to a new image
+    (r"failed to prepare extraction snapshot .*: parent snapshot \S+ does not exist", _collected),
     # BuildKit and moby, `frontend/dockerfile/instructions/bflag.go`; the legacy builder, `builder/dockerfile`
     (r"(?i)parse error (?:on )?line \d+: unknown flag: (?:--)?mount$", _mount),
     (r"the --mount option requires BuildKit", _legacy),
@@ -187,6 +212,9 @@ _ANSWERS: tuple[tuple[str, Answer], ...] = (
         r"((?:Multi-platform build|Cache export|Attestation|\w+ exporter) is not supported) for the (\S+) driver",
         _driver,
     ),
+    # BuildKit, `control/control.go` and `cache/remotecache/*`
+    (r'unknown cache (?:ex|im)porter: "(\w+)"', _cache),
+    (r"failed to configure ((?!registry|local)\w+) cache (?:ex|im)porter: (.+)$", _cache),
     # buildx, `bake` (HCL's own words among them), and compose's interpolation
     (r'There is no variable named "(\w+)"', _variable),
     (r"required variable (\w+) is missing a value(?:: (.+))?$", _required),

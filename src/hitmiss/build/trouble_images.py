@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from hitmiss.build.model import Build
 from hitmiss.build.trouble_case import Advice, Case, familiar, host_of, login, meant, registry
 
@@ -82,8 +84,29 @@ def push(case: Case) -> Advice | None:
     return _registry(what, host, reason, case)
 
 
+class MissingCache(msgspec.Struct, frozen=True):
+    """A cache that was to be imported and could not be: what it is called, and why.
+
+    `work` is the piece of BuildKit's own work that tried ("": the client did not come so far).
+    """
+
+    ref: str
+    why: str
+    work: str = ""
+
+
 def notices(build: Build) -> tuple[str, ...]:
-    """Caches that were to be imported and could not be: the build goes on without them.
+    """What a build goes on without: caches that could not be imported."""
+    return tuple(
+        dict.fromkeys(
+            f"The cache {'of' if each.work else 'in'} {each.ref} was not found ({each.why})."
+            for each in missing_caches(build)
+        )
+    )
+
+
+def missing_caches(build: Build) -> tuple[MissingCache, ...]:
+    """The caches that could not be imported; the build goes on without them.
 
     BuildKit, `solver/llbsolver` (the vertex of the import) and buildx, `build/opt.go` (the client's warning).
     """
@@ -91,11 +114,11 @@ def notices(build: Build) -> tuple[str, ...]:
     for work in build.internals:
         ref = re.match(r"importing cache manifest from (\S+)", work.instruction)
         if ref and work.error and "context canceled" not in work.error:
-            found.append(f"The cache of {ref[1]} was not found ({_why(work.error, host_of(ref[1]))}).")
+            found.append(MissingCache(ref[1], _why(work.error, host_of(ref[1])), work.id))
     for line in build.text:
         local = re.match(r"WARNING: local cache import at (.*) not found due to err: (.*)", line)
         if local:
-            found.append(f"The cache in {local[1]} was not found ({local[2].rpartition(': ')[2]}).")
+            found.append(MissingCache(local[1], local[2].rpartition(": ")[2]))
     return tuple(dict.fromkeys(found))
 
 

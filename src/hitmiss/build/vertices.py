@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from hitmiss.build.model import Piece
 from hitmiss.build.progress import Status, Vertex
 
 _NAME = re.compile(r"^\[(?P<head>[^\]]*?) *(?P<index>\d+)/(?P<of>\d+)\] (?P<text>.*)$", re.DOTALL)
@@ -19,6 +20,8 @@ _CONTEXT = re.compile(r"^\[(?:\S+ )*(?:internal\] load build context|context [^\
 _PULLS = re.compile(r"^(?:sha256:|extracting |pulling )")
 _CANCELED = re.compile(r"context cancell?ed$")
 _LINK = "LINK "
+_MOST_PIECES = 500
+"""So many pieces of one vertex are kept."""
 
 Intervals = Mapping[datetime, datetime | None]
 """Start → end, None while it goes on; in the engine's clock."""
@@ -60,7 +63,19 @@ def read_name(name: str, group: str = "") -> Name | None:
 class Seen:
     """One vertex as it has been reported so far: intervals merged, the last word kept."""
 
-    __slots__ = ("_sent", "activity", "cached", "digest", "error", "inputs", "intervals", "name", "pulled", "since")
+    __slots__ = (
+        "_pieces",
+        "_sent",
+        "activity",
+        "cached",
+        "digest",
+        "error",
+        "inputs",
+        "intervals",
+        "name",
+        "pulled",
+        "since",
+    )
 
     def __init__(self, digest: str) -> None:
         self.digest = digest
@@ -75,6 +90,7 @@ class Seen:
         self.since: float | None = None
         """Since when it runs, on our clock."""
         self._sent: dict[str, int] = {}
+        self._pieces: dict[str, Piece] = {}
 
     def hear(self, vertex: Vertex, now: float) -> None:
         """A report of it."""
@@ -89,8 +105,20 @@ class Seen:
     def hear_status(self, status: Status) -> None:
         """Progress inside it."""
         self._sent[status.id] = max(self._sent.get(status.id, 0), status.current)
+        if status.id in self._pieces or len(self._pieces) < _MOST_PIECES:
+            self._pieces[status.id] = _piece(status, self._pieces.get(status.id))
         self.pulled = self.pulled or bool(_PULLS.match(status.id))
         self.activity = "" if status.completed else _words(status)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All that it told of its pieces."""
+        return tuple(self._pieces.values())
+
+    @property
+    def fetched(self) -> tuple[Piece, ...]:
+        """The layers that were fetched for it."""
+        return tuple(piece for piece in self._pieces.values() if piece.name.startswith("sha256:"))
 
     @property
     def looked_at(self) -> bool:
@@ -122,6 +150,13 @@ def covered_s(intervals: Iterable[Intervals]) -> float:
         total += max(0.0, (end - begin).total_seconds())
         reached = end if reached is None else max(end, reached)
     return total
+
+
+def _piece(status: Status, before: Piece | None) -> Piece:
+    spent = (status.completed - status.started).total_seconds() if status.started and status.completed else 0.0
+    known = before or Piece(status.id)
+    current, total = max(known.current, status.current), max(known.total, status.total)
+    return Piece(status.id, current, total, max(spent, known.duration_s), known.done or status.completed is not None)
 
 
 def _words(status: Status) -> str:

@@ -72,6 +72,7 @@ class Differences:
             or self._stage(step, found, one, two)
             or self._platforms(step, found, one, two)
             or self._deeper(step, found)
+            or self._beneath(step, found)
             or self._unknown(step, found)
         )
 
@@ -87,10 +88,26 @@ class Differences:
         here, there = self.now.operations.all[mine].platform, found.build.operations.all[theirs].platform
         if here != there:
             return self._built_for(step, there, here, found.build.number)
-        return root(
-            step, CauseKind.BASE_IMAGE_CHANGED, "The base image is another one.", old=old, new=new,
-            against=found.build.number,
-        )  # fmt: skip
+        argument = self._named_by(step, mine, found)
+        said = f"The argument {argument} names another base image." if argument else "The base image is another one."
+        return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=found.build.number)
+
+    def _copied(self, step: StepFacts, mine: int, found: Match, theirs: int) -> Cause:
+        """An image that it copies from, and does not stand on, is not what it was."""
+        old, new = _image(found.build, theirs), _image(self.now, mine)
+        said = "The image that it copies from is another one."
+        if argument := self._named_by(step, mine, found):
+            said = f"The argument {argument} names another image to copy from."
+        elif (name := new.partition("@")[0]) == old.partition("@")[0]:
+            said = f"It copies from {name}, which is another image now."
+        return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=found.build.number)
+
+    def _named_by(self, step: StepFacts, place: int, found: Match) -> str:
+        """The build argument that names another image in the FROM at `place`; "" where none does."""
+        if not (line := self.step_at.get(place)):
+            return ""
+        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, line.text)
+        return next((each.name for each in named if each.kind is CauseKind.ARGUMENT_CHANGED), "")
 
     def edited(self, step: StepFacts, found: Match) -> Cause | None:
         if not found.edited and step.text == found.step.text:
@@ -217,11 +234,7 @@ class Differences:
                 return root(step, CauseKind.REMOTE_CHANGED, f"{address([source])} gives something else.",
                              against=found.build.number)  # fmt: skip
             if source.kind is Kind.IMAGE:
-                return root(
-                    step, CauseKind.BASE_IMAGE_CHANGED, "The image that it copies from is another one.",
-                    old=_image(found.build, two.inputs[number].operation), new=_image(self.now, each.operation),
-                    against=found.build.number,
-                )  # fmt: skip
+                return self._copied(step, each.operation, found, two.inputs[number].operation)
             ran = self.ran_in(each.operation)
             if ran:
                 return Cause(
@@ -254,6 +267,14 @@ class Differences:
             if cause.kind is not CauseKind.UNKNOWN:
                 return msgspec.structs.replace(cause, root=step.id, detail=f"{each.instruction}: {cause.detail}")
         return None
+
+    def _beneath(self, step: StepFacts, found: Match) -> Cause | None:
+        """What it stands on is no step of this target but of another one, and not what it was."""
+        mine = {self.now.keys[at] for at in matching.chain(self.now, step.operation) if at not in self.step_at}
+        if mine <= {found.build.keys[at] for at in matching.chain(found.build, found.step.operation)}:
+            return None
+        said = "The target that it is built on is not what it was."
+        return root(step, CauseKind.BASE_IMAGE_CHANGED, said, against=found.build.number)
 
     def _unknown(self, step: StepFacts, found: Match) -> Cause:
         if found.build.keys[found.step.operation] in found.build.doubted:

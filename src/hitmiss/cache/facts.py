@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from hitmiss.build.model import Cause, Note, Place, Planned, Status, Verdict
+from hitmiss.build.model import BuiltImage, Cause, Note, Place, Planned, Status, Verdict
 from hitmiss.cache.operations import Image, Operations
 
 Key = bytes
@@ -99,6 +99,8 @@ class BuildFacts(msgspec.Struct, frozen=True):
     plan_right: int = 0
     plan_steps: int = 0
     """Of so many steps that were planned (`depends` is not counted), so many came out as planned."""
+    made: tuple[BuiltImage, ...] = ()
+    """The image that it made, one for each platform; it becomes known some time after the build."""
 
 
 class Known(msgspec.Struct, frozen=True):

@@ -12,16 +12,20 @@ from hitmiss.cache.operations import Kind
 _CAME_TRUE = {Verdict.MISS: Planned.RUN, Verdict.FAILED: Planned.RUN, Verdict.HIT: Planned.HIT}
 
 
-def notes(facts: BuildFacts, past: Sequence[BuildFacts], known: Collection[Key], *, imported: bool) -> dict[str, Note]:
+def notes(
+    facts: BuildFacts, past: Sequence[BuildFacts], known: Collection[Key], *, imported: Collection[str] | None
+) -> dict[str, Note]:
     """The note of each hit that has one, by the step's id.
 
-    `past` are earlier builds, the latest first; `known` the keys seen before this build; `imported` says that a cache
-    was imported. Went back: the last build of the same target did not have the step, an older one did.
+    `past` are earlier builds, the latest first; `known` the keys seen before this build; `imported` are the
+    steps that were not in the cache before, None where no cache was imported: what is new and stands on such a step
+    came with it. Went back: the last build of the same target did not have the step, an older one did.
     """
     last = next((build for build in past if build.target == facts.target and build.status is Status.SUCCEEDED), None)
     recent = set(last.keys) if last else set()
     ran = {step.operation for step in facts.steps if step.verdict is Verdict.MISS}
     found: dict[str, Note] = {}
+    brought: set[int] = set()
     for step in facts.steps:
         if step.verdict is not Verdict.HIT or step.operation < 0:
             continue
@@ -30,8 +34,9 @@ def notes(facts: BuildFacts, past: Sequence[BuildFacts], known: Collection[Key],
         key = facts.keys[step.operation]
         if ran & _read_by(facts, step.operation):
             found[step.id] = Note.EARLY_CUTOFF
-        elif imported and key not in known:
+        elif imported is not None and (step.id in imported or (key not in known and brought & _inputs(facts, step))):
             found[step.id] = Note.IMPORTED
+            brought.add(step.operation)
         elif last and key in known and key not in recent:
             found[step.id] = Note.WENT_BACK
     return found
@@ -44,6 +49,10 @@ def score(steps: Sequence[StepFacts]) -> tuple[int, int]:
     """
     looked = [step for step in steps if step.planned in _CAME_TRUE.values() and step.verdict in _CAME_TRUE]
     return sum(_CAME_TRUE[step.verdict] is step.planned for step in looked), len(looked)
+
+
+def _inputs(facts: BuildFacts, step: StepFacts) -> set[int]:
+    return {each.operation for each in facts.operations.all[step.operation].inputs}
 
 
 def _read_by(facts: BuildFacts, place: int) -> set[int]:

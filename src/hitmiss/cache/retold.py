@@ -32,6 +32,7 @@ def as_build(facts: BuildFacts) -> Build:
             for (platform, name), steps in stages.items()
         ),
         ref=facts.ref,
+        images=facts.made,
     )
 
 
@@ -53,5 +54,10 @@ def _step(step: StepFacts, facts: BuildFacts) -> Step:
         cause=step.cause,
         note=step.note,
         alarm=step.alarm,
-        work=facts.keys[step.operation].hex() if step.operation >= 0 and facts.part else "",
+        work=work_of(step, facts),
     )
+
+
+def work_of(step: StepFacts, facts: BuildFacts) -> str:
+    """What a step of one of several targets does, named: equal where another target does the same; "" elsewhere."""
+    return facts.keys[step.operation].hex() if step.operation >= 0 and facts.part else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,24 +18,28 @@ import msgspec
 
 from hitmiss.docker import client
 from hitmiss.errors import UsageError
-from hitmiss.project.find import Kind, Source
+from hitmiss.project.find import Kind, Source, kind_of
 from hitmiss.project.units import Unit
 from hitmiss.settings import BuildOptions
 
 _DEFAULT = "default"
+_MORE = re.compile(r",? and \d+ other diagnostic\(s\)$")
+_WARNING = re.compile(r"^time=\S+ level=warning msg=(\"(?:[^\"\\]|\\.)*\")", re.MULTILINE)
 _LINK = "target:"
 
 
 class Baked(msgspec.Struct, frozen=True):
     """What the files say. `file` is all of it as one bake file, with nothing left to be resolved.
 
-    `default` are the targets that are built when none is asked for, `groups` the names that stand for several.
+    `default` are the targets that are built when none is asked for, `groups` the names that stand for several,
+    `notices` sentences on what is not as it should be.
     """
 
     units: tuple[Unit, ...]
     default: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]]
     file: bytes
+    notices: tuple[str, ...] = ()
 
 
 class _Listed(msgspec.Struct, frozen=True):
@@ -56,28 +61,44 @@ class _Printed(msgspec.Struct, frozen=True):
 async def resolve(source: Source, flags: BuildOptions, *, cwd: Path) -> Baked:
     """All targets of the files, with the command line's `flags` laid over each. `cwd` is where paths start from.
 
+    What is built when none is asked for are the services of a compose file whose profiles are active.
+
     Raises `UsageError` with the tool's own sentence for files that it refuses, `EngineError` where there is no tool.
     """
     files = ["-f", str(source.given)] if source.given else []
+    active: tuple[str, ...] | None = None
     text: bytes | None = None
-    if source.kind is Kind.COMPOSE:
-        text = await _composed(files, cwd)
-        files = ["-f", "-"] if text is not None else [word for path in source.files for word in ("-f", str(path))]
-        files = [word for word in files if not word.endswith(".env")] if text is None else files
+    notices: tuple[str, ...] = ()
+    if source.kind is Kind.COMPOSE and (composed := await _composed(files, cwd)):
+        text, active, notices = composed
+        files = ["-f", "-"]
+    elif source.kind is Kind.COMPOSE:
+        files = [word for path in source.files if kind_of(path.name) is Kind.COMPOSE for word in ("-f", str(path))]
     names = await _names(files, text, cwd)
-    wanted = sorted(each.name for each in names if each.name != _DEFAULT)
+    wanted = sorted(each.name for each in names if each != _Listed(_DEFAULT, True))
     if not wanted:
         raise UsageError(f"{_named(source)} has nothing to build.", "Give a service or a target something to build.")
     whole = _print(files, text, cwd, *wanted)
-    first = _print(files, text, cwd) if any(each.name == _DEFAULT for each in names) else _nothing()
-    printed, default = await asyncio.gather(whole, first)
+    meant = any(each.name == _DEFAULT for each in names) if active is None else bool(active)
+    first = _print(files, text, cwd, *(active or ())) if meant else _nothing()
+    printed, default = await asyncio.gather(whole, first, return_exceptions=True)
+    if isinstance(default, BaseException):
+        raise default
+    if isinstance(printed, UsageError) and default.target:
+        notices += (f"Some targets cannot be built: {printed.message}",)
+        printed = default
+    if isinstance(printed, BaseException):
+        raise printed
     targets = {name: _over(target, flags) for name, target in printed.target.items()}
-    groups = {name: tuple(group.targets or ()) for name, group in (printed.group | default.group).items()}
+    # A default group is also made of what was asked for.
+    named = {name: group for name, group in printed.group.items() if name != _DEFAULT}
+    groups = {name: tuple(group.targets or ()) for name, group in (named | default.group).items()}
     return Baked(
         units=tuple(_unit(name, target, flags) for name, target in targets.items()),
         default=_expanded(groups.pop(_DEFAULT, ()), groups),
         groups={name: _expanded(members, groups) for name, members in groups.items()},
         file=msgspec.json.encode({"target": targets}),
+        notices=notices,
     )
 
 
@@ -90,20 +111,38 @@ def words(flags: BuildOptions, names: Iterable[str], *, kind: Kind) -> list[str]
     return [*found, *(f"--allow={each}" for each in allowed), *names]
 
 
-async def _composed(files: Sequence[str], cwd: Path) -> bytes | None:
-    """A compose file as a bake file; None where docker has no compose plugin."""
+def argued(file: bytes, arguments: Mapping[str, Mapping[str, str]]) -> bytes:
+    """`Baked.file` with other build arguments: target → name → value."""
+    if not any(arguments.values()):
+        return file
+    whole = msgspec.json.decode(file)
+    for name, values in arguments.items():
+        if (target := whole["target"].get(name)) is not None:
+            target["args"] = {**(target.get("args") or {}), **_escaped(values)}
+    return msgspec.json.encode(whole)
+
+
+async def _composed(files: Sequence[str], cwd: Path) -> tuple[bytes, tuple[str, ...], tuple[str, ...]] | None:
+    """A compose file as a bake file of all services, those whose profiles are active, and what there is to say of it;
+    None where docker has no compose plugin.
+    """
     command = client.find_plugin("docker-compose")
     if command is None:
         return None
-    answer = await client.run([*command, *files, "build", "--print"], cwd=cwd)
-    if answer.code:
-        raise UsageError(_sentence(answer.err), "Mend the compose file; `docker compose config` shows how it reads.")
-    return answer.out
+    active, whole = await asyncio.gather(
+        client.run([*command, *files, "build", "--print"], cwd=cwd),
+        client.run([*command, *files, "--profile", "*", "build", "--print"], cwd=cwd),
+    )
+    if active.code:
+        raise UsageError(_sentence(active.err), "Mend the compose file; `docker compose config` shows how it reads.")
+    names = msgspec.json.decode(active.out or b"{}", type=_Printed).group.get(_DEFAULT, _Group()).targets or []
+    # A service that no active profile wants may be one that cannot be read now.
+    return whole.out if not whole.code else active.out, tuple(names), _warnings(active.err)
 
 
 async def _names(files: Sequence[str], text: bytes | None, cwd: Path) -> list[_Listed]:
     if text is not None:
-        made = msgspec.json.decode(text, type=_Printed)
+        made = msgspec.json.decode(text or b"{}", type=_Printed)
         return [*(_Listed(name) for name in made.target), *(_Listed(name, True) for name in made.group)]
     answer = await client.ask("bake", *files, "--list=type=targets,format=json", cwd=cwd)
     if answer.code:
@@ -123,12 +162,23 @@ async def _nothing() -> _Printed:
 
 
 def _refused(words: str) -> UsageError:
+    if found := re.search(r"infinite loop from (\S+) to (\S+)", words):
+        return UsageError(
+            f"The contexts of {found[2]} and {found[1]} go round in a circle: none of them can be built first.",
+            "Take one of these contexts away.",
+        )
     return UsageError(_sentence(words), "Mend the bake file; `docker buildx bake --print` shows how it reads.")
 
 
 def _sentence(words: str) -> str:
-    sentence = client.last_sentence(words).strip().rstrip(".")
+    sentence = _MORE.sub("", client.last_sentence(words).strip()).rstrip(".")
     return f"{sentence}."
+
+
+def _warnings(words: str) -> tuple[str, ...]:
+    """What compose warns of: `time="…" level=warning msg="…"`."""
+    said = (msgspec.json.decode(found[1], type=str) for found in _WARNING.finditer(words))
+    return tuple(dict.fromkeys(said))
 
 
 def _named(source: Source) -> str:
@@ -174,9 +224,9 @@ def _over(target: dict[str, Any], flags: BuildOptions) -> dict[str, Any]:
     if flags.ssh:
         over["ssh"] = [*over.get("ssh", []), *flags.ssh]
     if values := flags.argument_values(os.environ):
-        over["args"] = {**over.get("args", {}), **values}
+        over["args"] = {**over.get("args", {}), **_escaped(values)}
     if labels := dict(each.partition("=")[::2] for each in flags.labels):
-        over["labels"] = {**over.get("labels", {}), **labels}
+        over["labels"] = {**over.get("labels", {}), **_escaped(labels)}
     return over
 
 
@@ -184,13 +234,13 @@ def _unit(name: str, target: Mapping[str, Any], flags: BuildOptions) -> Unit:
     contexts: dict[str, str] = target.get("contexts") or {}
     linked = {each: value.removeprefix(_LINK) for each, value in contexts.items() if value.startswith(_LINK)}
     context = str(target.get("context", "."))
-    inline = str(target.get("dockerfile-inline", ""))
+    inline = _plain(str(target.get("dockerfile-inline", "")))
     options = BuildOptions(
         context=context,
         file="" if inline else _dockerfile(str(target.get("dockerfile", "")), context),
         target=str(target.get("target", "")),
         tags=tuple(target.get("tags") or ()),
-        build_args=tuple(f"{key}={value}" for key, value in (target.get("args") or {}).items()),
+        build_args=tuple(f"{key}={_plain(value)}" for key, value in (target.get("args") or {}).items()),
         secrets=_rows(target, "secret"),
         ssh=_rows(target, "ssh"),
         build_contexts=tuple(f"{key}={value}" for key, value in contexts.items()),
@@ -202,7 +252,7 @@ def _unit(name: str, target: Mapping[str, Any], flags: BuildOptions) -> Unit:
         pull=bool(target.get("pull")),
         no_cache=bool(target.get("no-cache")),
         no_cache_filter=tuple(target.get("no-cache-filter") or ()),
-        labels=tuple(f"{key}={value}" for key, value in (target.get("labels") or {}).items()),
+        labels=tuple(f"{key}={_plain(value)}" for key, value in (target.get("labels") or {}).items()),
         add_hosts=tuple(f"{key}:{value}" for key, value in (target.get("extra-hosts") or {}).items()),
         push=flags.push,
         load=flags.load,
@@ -211,6 +261,16 @@ def _unit(name: str, target: Mapping[str, Any], flags: BuildOptions) -> Unit:
         ulimits=tuple(target.get("ulimits") or ()),
     )
     return Unit(name=name, options=options, linked=linked, inline=inline)
+
+
+def _plain(text: str) -> str:
+    """A value as it is meant: `bake --print` writes it so that a bake file may hold it."""
+    return text.replace("$${", "${").replace("%%{", "%{")
+
+
+def _escaped(values: Mapping[str, str]) -> dict[str, str]:
+    """Values as a bake file holds them: it fills in variables in what it reads."""
+    return {key: value.replace("${", "$${").replace("%{", "%%{") for key, value in values.items()}
 
 
 def _dockerfile(given: str, context: str) -> str:

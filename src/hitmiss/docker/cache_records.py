@@ -98,6 +98,12 @@ def tie(before: Set[str], after: Iterable[CacheRecord], build: Build) -> dict[st
     return tied
 
 
+def named(records: Iterable[CacheRecord], build: Build) -> frozenset[str]:
+    """The steps of a build of which there is a record with their text, by their ids."""
+    found = [each for each in records if each.type == "regular" and each.description]
+    return frozenset(step.id for step in build.steps if any(_is_text_of(step, each.description) for each in found))
+
+
 def lost(
     known: Mapping[Key, Known], records: Iterable[CacheRecord], pruned: float = 0.0, *, at_rest: bool = True
 ) -> frozenset[Key]:

@@ -14,10 +14,13 @@ import re
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
+from hitmiss.docker import endpoint
 from hitmiss.errors import EngineError, HitmissError, UsageError
 
 REQUIRED = (0, 19)
@@ -93,9 +96,17 @@ def _plugin_folders() -> list[Path]:
     return folders
 
 
-def environment() -> dict[str, str]:
-    """The environment for buildx: ours, told not to resolve provenance again for the metadata file (10 ms a build)."""
-    return {**os.environ, "BUILDX_METADATA_PROVENANCE": "disabled"}
+def environment(command: Sequence[str] = ()) -> dict[str, str]:
+    """The environment for a command: ours, told not to resolve provenance again for the metadata file (10 ms a build).
+
+    A command with `--builder` is put into the docker context that this builder needs.
+    """
+    env = {**os.environ, "BUILDX_METADATA_PROVENANCE": "disabled"}
+    builder = next((name for word, name in pairwise(command) if word == "--builder"), "")
+    if needed := endpoint.needed_context(builder):
+        env.pop("DOCKER_HOST", None)
+        env["DOCKER_CONTEXT"] = needed
+    return env
 
 
 async def ask(*words: str, cwd: Path | None = None, timeout_s: float = 60.0, sends: bytes | None = None) -> Answer:
@@ -145,7 +156,7 @@ async def start(
         asyncio.create_subprocess_exec(
             *command,
             cwd=cwd,
-            env=environment(),
+            env=environment(command),
             stdin=stdin,
             stdout=stdout,
             stderr=asyncio.subprocess.PIPE,

@@ -28,6 +28,47 @@ def context() -> str:
     return chosen or "default"
 
 
+def contexts() -> dict[str, str]:
+    """The docker contexts by name, each with the address of its engine; that of `default` is the environment's."""
+    found = {"default": address("default")}
+    for meta in sorted((_config_folder() / "contexts" / "meta").glob("*/meta.json")):
+        if name := _text(meta, "Name"):
+            found[name] = _text(meta, "Endpoints", "docker", "Host")
+    return found
+
+
+def instance(builder: str) -> Path:
+    """Where buildx keeps a builder that `buildx create` made (docker/buildx, `store.NodeGroupByName`)."""
+    return instances() / builder.lower()
+
+
+def instances() -> Path:
+    """The folder of the builders that `buildx create` made: a JSON file each."""
+    own = os.environ.get("BUILDX_CONFIG")
+    return (Path(own) if own else _config_folder() / "buildx") / "instances"
+
+
+def is_context(builder: str) -> bool:
+    """Whether a builder is the engine of a docker context; `default` is the context of the environment."""
+    if not builder or instance(builder).is_file():
+        return False
+    return builder == "default" or _meta(builder).is_file()
+
+
+def exists(builder: str) -> bool:
+    """Whether there is a builder of that name; its engine is not asked."""
+    return is_context(builder) or bool(builder and instance(builder).is_file())
+
+
+def needed_context(builder: str) -> str:
+    """The docker context that a client must be in for this builder; "" where any will do.
+
+    buildx builds on the engine of a context only from within it (docker/buildx, `builder.Validate`: "use `docker
+    --context=…`"); DOCKER_CONTEXT puts it there where DOCKER_HOST is not set, and `--builder` may say so too.
+    """
+    return builder if builder != context() and is_context(builder) else ""
+
+
 def address(builder: str | None = None) -> str:
     """The address of the engine behind a builder (`unix:///var/run/docker.sock`, `tcp://…`), empty when not known.
 
@@ -77,8 +118,12 @@ def _config_folder() -> Path:
 
 def _address_of_context(name: str) -> str:
     """docker/cli keeps a context's endpoint in `contexts/meta/<sha256 of its name>/meta.json`."""
-    folder = _config_folder() / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
-    return _text(folder / "meta.json", "Endpoints", "docker", "Host")
+    return _text(_meta(name), "Endpoints", "docker", "Host")
+
+
+def _meta(name: str) -> Path:
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    return _config_folder() / "contexts" / "meta" / digest / "meta.json"
 
 
 def _text(path: Path, *keys: str) -> str:

@@ -27,6 +27,10 @@ _ASK_S, _PRUNE_S = 120.0, 3600.0
 """How long the engine may take, in seconds: it measures folders for `du`, and deletes millions of files in a prune."""
 
 
+_MOUNT_ID = re.compile(r' with id "[^"/]*/([^"]+)"$')
+"""The end of a cache mount's description: its id behind the namespace of its frontend, which is empty as a rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class CacheUsage:
     """What the build cache holds; all sizes in bytes.
@@ -41,6 +45,15 @@ class CacheUsage:
     def total(self) -> int:
         """Bytes of all records."""
         return sum(record.size for record in self.records)
+
+    @property
+    def mounts(self) -> dict[str, int]:
+        """Bytes of the cache mounts, by what their `id` is in a Dockerfile (or their target, where that has none)."""
+        found: dict[str, int] = {}
+        for record in self.records:
+            if record.type == CACHE_MOUNT and (name := _MOUNT_ID.search(record.description)):
+                found[name[1]] = found.get(name[1], 0) + record.size
+        return found
 
     @property
     def reclaimable(self) -> int:

@@ -23,6 +23,7 @@ class Target:
     `name` is what `--target` takes; empty for a last stage without a name, which is built when no target is asked for.
     `base` is what follows FROM, as written; `description` is its comment (BuildKit takes the line `# name …` above the
     FROM), `line` counts from 1 (0: not known), `platform` is empty unless the FROM asks for one.
+    `file` is the Dockerfile, where targets may have several.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Target:
     description: str = ""
     line: int = 0
     platform: str = ""
+    file: str = ""
 
 
 async def targets(options: BuildOptions, cwd: Path) -> tuple[Target, ...]:

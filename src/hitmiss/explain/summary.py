@@ -13,7 +13,7 @@ RAN = (Verdict.MISS, Verdict.FAILED, Verdict.RUNNING, Verdict.CANCELED)
 
 def summary(build: Build) -> str:
     """`3 ran: src/main.py changed · 1 ran: VER 1 → 2`; "" when nothing ran or nothing is known of why."""
-    steps = build.steps
+    steps = build.own_steps
     told = [step for step in steps if step.cause and step.verdict in RAN]
     words = "ran"
     if not told:
@@ -67,7 +67,17 @@ def short(cause: Cause, step: Step) -> str:
             return f"{_clip(old, 30)} is gone"
         if old or new:
             return f"{name} {_clip(old, 20) or 'unset'} → {_clip(new, 20) or 'unset'}".strip()
+    if cause.kind is CauseKind.BASE_IMAGE_CHANGED and cause.old and cause.new:
+        return _image(plain(cause.old), plain(cause.new))
     return _SHORT[cause.kind]
+
+
+def _image(old: str, new: str) -> str:
+    """`another voice:latest-builder`, `python:3.12 → python:3.13`; images are written as `name@digest`."""
+    was, now = old.rpartition("@")[0], new.rpartition("@")[0]
+    if not was or not now:
+        return _SHORT[CauseKind.BASE_IMAGE_CHANGED]
+    return f"another {_clip(now, 30)}" if was == now else f"{_clip(was, 30)} → {_clip(now, 30)}"
 
 
 def _clip(text: str, most: int) -> str:

@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from hitmiss.build.model import Verdict
+from hitmiss.build.model import BuiltImage, Verdict
 from hitmiss.cache.facts import BuildFacts, Key, Known
 from hitmiss.history.database import Database, Row, plain
 
@@ -89,6 +89,18 @@ class Builds(Database):
                     msgspec.structs.replace(step, alarm=alarms.get(step.id) or step.alarm) for step in facts.steps
                 )
                 facts = msgspec.structs.replace(facts, steps=steps)
+                db.execute("UPDATE build SET facts = ? WHERE project = ? AND number = ?", (encode(facts), *which))
+
+        self._write(amend, None)
+
+    def remember_images(self, project: Path | str, number: int, images: tuple[BuiltImage, ...]) -> None:
+        """Keep what a build made, which is found out after it was remembered."""
+        which = (plain(project), number)
+
+        def amend(db: sqlite3.Connection) -> None:
+            row = db.execute("SELECT facts FROM build WHERE project = ? AND number = ?", which).fetchone()
+            if facts := _decoded(row) if row else None:
+                facts = msgspec.structs.replace(facts, made=images)
                 db.execute("UPDATE build SET facts = ? WHERE project = ? AND number = ?", (encode(facts), *which))
 
         self._write(amend, None)

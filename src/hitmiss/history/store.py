@@ -1,4 +1,4 @@
-"""What is remembered between sessions: the target of each project, its builds, the files they read, their durations.
+"""What is remembered between sessions: what was chosen in each project, its builds, the files they read, durations.
 
 One SQLite file a user, safe with several hitmiss at once. A damaged file is set aside, never a crash; where nothing
 can be kept (no folder, a full disk) the store goes on in memory and says so once.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from hitmiss.history.arguments import Arguments
 from hitmiss.history.builds import Builds, Summary
+from hitmiss.history.chosen import Chosen
 from hitmiss.history.cleaning import Cleaning
 from hitmiss.history.database import plain
 from hitmiss.history.durations import Durations, StepName
@@ -19,7 +21,7 @@ from hitmiss.history.tags import Tags
 __all__ = ["StepName", "Store", "Summary"]
 
 
-class Store(Builds, Files, Durations, Tags, Cleaning):
+class Store(Builds, Files, Durations, Tags, Arguments, Chosen, Cleaning):
     """The memory of all projects. Every call is quick (a few milliseconds; `clean` is not) and none raises.
 
     It may be asked from any thread.

@@ -58,4 +58,17 @@ _SECOND = (
 )
 """Several runs of each step, the builds, the keys that were seen, and the files."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    """
+    CREATE TABLE argument (
+        project TEXT NOT NULL, target TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, used REAL NOT NULL,
+        PRIMARY KEY (project, target, name)
+    ) STRICT
+    """,
+)
+"""The build arguments that were set in the editor."""
+
+_FOURTH = ("CREATE TABLE chosen_builder (project TEXT PRIMARY KEY, builder TEXT NOT NULL, used REAL NOT NULL) STRICT",)
+"""The builder of each project: a table of its own, so that an older hitmiss that is still open can go on."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from hitmiss.errors import UsageError
-from hitmiss.project.dockerfile import Dockerfile, DockerfileError
+from hitmiss.project.dockerfile import Dockerfile, DockerfileError, parse
 from hitmiss.project.operations import Pass, Question
 from hitmiss.project.scope import declared, platform_values
 from hitmiss.project.syntax import Instruction
@@ -71,6 +71,26 @@ def arguments_of(question: Question) -> tuple[Argument, ...]:
             )
             found[name] = msgspec.structs.replace(known, stages=tuple(dict.fromkeys((*known.stages, stage))))
     return tuple(sorted(found.values(), key=lambda each: each.line))
+
+
+def arguments_in(text: str) -> tuple[Argument, ...]:
+    """The arguments of a whole Dockerfile that cannot be built as it is: one may be missing a value."""
+    try:
+        dockerfile = parse(text)
+    except DockerfileError:
+        return ()
+    found: dict[str, Argument] = {}
+    places = [("", dockerfile.arguments), *((stage.shown, stage.instructions) for stage in dockerfile.stages)]
+    for stage, instructions in places:
+        for instruction in (each for each in instructions if each.keyword == "ARG"):
+            for name, default in declared(instruction):
+                known = found.get(name) or Argument(name, line=instruction.start, automatic=name in _AUTOMATIC)
+                found[name] = msgspec.structs.replace(
+                    known,
+                    default=default if known.default is None else known.default,
+                    stages=tuple(dict.fromkeys((*known.stages, stage))),
+                )
+    return tuple(found.values())
 
 
 def exposed(question: Question) -> tuple[Argument, ...]:

@@ -8,12 +8,13 @@ the watch goes on and the screen shows where it is wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hitmiss.build.model import Expected, Place
 from hitmiss.errors import UsageError
 from hitmiss.project import context, dockerfile, links, outline, selection
+from hitmiss.project.ignore import IgnoreRules
 from hitmiss.project.operations import Question, Surroundings
 from hitmiss.settings import BuildOptions
 
@@ -43,6 +44,30 @@ class Definition:
     reach: selection.Reach
     question: Question | None = None
     """What to build, for whoever wants to know its operations; None where the Dockerfile cannot be read."""
+    linked: Mapping[str, Definition] = field(default_factory=dict)
+    """The targets whose results it builds on, by their names."""
+
+    def folders(self) -> tuple[tuple[str, Path], ...]:
+        """Every context that is a folder, by the name that the operations have for it: `base:` is a linked target's."""
+        below = ((f"{name}:{context}", path) for name, each in self.linked.items() for context, path in each.folders())
+        return (*self.contexts.folders(), *below)
+
+    def rules(self) -> dict[str, IgnoreRules]:
+        """The ignore rules of each of `folders`; raises `UsageError` for a refused pattern."""
+        below = {
+            f"{name}:{context}": rules for name, each in self.linked.items() for context, rules in each.rules().items()
+        }
+        return self.contexts.rules() | below
+
+    def ignore_files(self) -> dict[str, tuple[Path, ...]]:
+        """Where the ignore rules of each of `folders` may stand, the first that is there counts."""
+        own = {
+            name: self.contexts.ignore_files if name == context.MAIN else (path / ".dockerignore",)
+            for name, path in self.contexts.folders()
+        }
+        return own | {
+            f"{name}:{at}": files for name, each in self.linked.items() for at, files in each.ignore_files().items()
+        }
 
 
 def load(
@@ -52,13 +77,13 @@ def load(
     environment: Mapping[str, str],
     platform: str = "",
     inline: str = "",
-    linked: Mapping[str, Question] | None = None,
+    linked: Mapping[str, tuple[str, Definition]] | None = None,
 ) -> Definition:
     """Read the project that `options` names.
 
     `platform` is the builder's own, "" while it is not known, `inline` a Dockerfile that stands in no file, `linked`
-    the named contexts that another target puts out. Raises `UsageError` when the context or the Dockerfile is not
-    there.
+    the named contexts that another target puts out, with that target's name. Raises `UsageError` when the context or
+    the Dockerfile is not there.
     """
     named = options.named_contexts()
     given = "-" if inline else options.file or None
@@ -109,9 +134,10 @@ def load(
             named,
             build_platform=platform or _OWN,
             around=_around(options),
-            linked=linked or {},
+            linked={name: each.question for name, (_, each) in (linked or {}).items() if each.question},
         )
-    return Definition(contexts, name, text, error_text, line, target, targets, expected, reach, question)
+    below = dict((linked or {}).values())
+    return Definition(contexts, name, text, error_text, line, target, targets, expected, reach, question, below)
 
 
 def _around(options: BuildOptions) -> Surroundings:

@@ -29,7 +29,9 @@ class Owner:
 
 
 class Gathered:
-    """Contexts by names of its own: the target's and the context's, `web:shared`; those of a sole target keep theirs.
+    """Contexts by names of its own: folder and ignore file; those of a sole target keep theirs.
+
+    So the same folders have the same names, whichever targets read them.
 
     Which ignore file counts is looked at once: where one comes or goes, gather again.
     """
@@ -45,7 +47,7 @@ class Gathered:
             for context, path in contexts.folders():
                 ignores = contexts.ignore_files if context == MAIN else (path / ".dockerignore",)
                 counts = next((each for each in ignores if each.is_file()), None)
-                name = places.setdefault((path, counts), self._name(target, context))
+                name = places.setdefault((path, counts), self._name(target, context, (path, counts)))
                 self._paths[name] = path
                 self._owners.setdefault(name, []).append(Owner(target, context))
 
@@ -74,19 +76,27 @@ class Gathered:
         return found
 
     def told(self, change: Change) -> list[tuple[str, Change]]:
-        """The targets that a change is of, each with the change as it sees it; none for one of `files`."""
+        """The targets that a change is of, each with the change as it sees it; none for one of `files`.
+
+        One of a definition is of those alone whose definition it is.
+        """
         owners = self._owners.get(change.context)
         if owners is None:
             target, _, context = change.context.rpartition(":")
             owners = [Owner(target, context)] if target in self._targets else []
+        elif change.definition:
+            place = self._paths[change.context] / change.path
+            owners = [owner for owner in owners if (owner.context, place) in self._targets[owner.target].definitions()]
         return [(owner.target, replace(change, context=owner.context)) for owner in owners]
 
     def of_files(self, change: Change) -> bool:
         """Whether the change is one of the files that say what the targets are."""
         return change.context == _FILES
 
-    def _name(self, target: str, context: str) -> str:
-        return f"{target}:{context}" if len(self._targets) > 1 else context
+    def _name(self, target: str, context: str, place: Place | None = None) -> str:
+        if len(self._targets) == 1:
+            return context
+        return f"{place[0]}\0{place[1] or ''}" if place else f"{target}:{context}"
 
     def _of(self, target: str, context: str) -> str:
         """The name here of a target's context; its own where it is no folder."""

@@ -31,10 +31,11 @@ def mounts_of(instruction: Instruction) -> tuple[Mount, ...]:
     """The mounts of a RUN in their order. A malformed one comes out as far as it can be read: refusing it is BuildKit's
     part.
     """
-    return tuple(_mount(value) for value in instruction.flag_values("mount"))
+    return tuple(mount_of(value) for value in instruction.flag_values("mount"))
 
 
-def _mount(text: str) -> Mount:
+def mount_of(text: str) -> Mount:
+    """The mount that the value of one flag speaks of."""
     try:
         fields = next(csv.reader([text], strict=True), [])
     except csv.Error:

@@ -192,17 +192,22 @@ def units(
                 f"{option.flag} is for one image, and the settings have {len(targets)}: {', '.join(targets)}.",
                 "Say it in the table of the target that is meant.",
             )
-    return tuple(_unit(name, target, flags, folder, names, notice) for name, target in targets.items())
+    left_out: dict[str, list[str]] = {}
+    found = tuple(_unit(name, target, flags, folder, names, left_out) for name, target in targets.items())
+    for why, tags in left_out.items():
+        notice(f"{f'{len(tags)} tags are' if len(tags) > 1 else f'The tag {tags[0]} is'} left out: {why}")
+    return found
 
 
 def _unit(
-    name: str, target: Target, flags: BuildOptions, folder: Path, names: Names, notice: Callable[[str], None]
+    name: str, target: Target, flags: BuildOptions, folder: Path, names: Names, left_out: dict[str, list[str]]
 ) -> Unit:
+    """One target as a unit; `left_out` is told of tags without a value, by the reason."""
     options = BuildOptions(
         context=_at(folder, target.context),
         file=_at(folder, target.dockerfile) if target.dockerfile else "",
         target=target.target,
-        tags=() if flags.tags else tuple(_tags(target.tags, names, notice)),
+        tags=() if flags.tags else tuple(_tags(target.tags, names, left_out)),
         build_args=_pairs(target.args),
         secrets=tuple(_secret(key, secret, folder) for key, secret in target.secrets.items()),
         build_contexts=_pairs({key: _at(folder, value) for key, value in target.contexts.items()}),
@@ -220,12 +225,12 @@ def _unit(
     return Unit(name, _over(options, flags), target.needs, target.triggers, linked)
 
 
-def _tags(given: Iterable[str], names: Names, notice: Callable[[str], None]) -> Iterator[str]:
+def _tags(given: Iterable[str], names: Names, left_out: dict[str, list[str]]) -> Iterator[str]:
     for tag in given:
         try:
             yield names.fill(tag)
         except UsageError as error:
-            notice(f"The tag {tag} is left out: {error.message}")
+            left_out.setdefault(error.message, []).append(tag)
 
 
 def _over(options: BuildOptions, flags: BuildOptions) -> BuildOptions:

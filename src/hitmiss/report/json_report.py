@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from hitmiss.build.model import Build, Cause, Step
+from hitmiss.build.transfers import shown
 from hitmiss.build.trouble import notices
 from hitmiss.snapshot import Past
 
@@ -17,10 +18,33 @@ HISTORY_SCHEMA = "hitmiss.history/1"
 DIFF_SCHEMA = "hitmiss.diff/1"
 
 
+class TargetPart(msgspec.Struct, frozen=True):
+    """One target of several that were built; `id` is the name of the engine's own record of it."""
+
+    name: str
+    id: str
+    status: str
+    image: str | None
+    error: str | None
+
+
+class TransferPart(msgspec.Struct, frozen=True):
+    """A cache that was imported or exported, or an output; `note` is what came of it, null for nothing to say."""
+
+    way: str
+    what: str
+    note: str | None
+    bytes: int | None
+    duration_s: float
+
+
 class BuildPart(msgspec.Struct, frozen=True):
     """The build as a whole; sizes in bytes, times in seconds.
 
-    `advice` (the end of `error`, that says what to do) and `notices` are there only where there is something to say.
+    `targets` is there where there are several; `advice` (the end of `error`, that says what to do) and `notices` are
+    there only where there is something to say. `image_bytes` is the size of the image's files, the sum of the steps'
+    `layer_bytes`, `image_packed_bytes` what a registry keeps of it; both count all platforms and targets, and are
+    there only where they are known. `transfers` are the caches and outputs.
     """
 
     id: str
@@ -39,6 +63,10 @@ class BuildPart(msgspec.Struct, frozen=True):
     error: str | None
     advice: str | msgspec.UnsetType = msgspec.UNSET
     notices: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    targets: tuple[TargetPart, ...] | msgspec.UnsetType = msgspec.UNSET
+    image_bytes: int | msgspec.UnsetType = msgspec.UNSET
+    image_packed_bytes: int | msgspec.UnsetType = msgspec.UNSET
+    transfers: tuple[TransferPart, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class FilePart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,7 +93,9 @@ class CausePart(msgspec.Struct, frozen=True):
 
 class StepPart(msgspec.Struct, frozen=True):
     """One step; `planned`, `note` and `cause` are null where nothing is known of them. A plan's also says `expected_s`;
-    `alarm` is there only for a hit that is not what it seems.
+    `alarm` is there only for a hit that is not what it seems, `layer_bytes` (the size of the files that the step put
+    into the image; of a FROM that of all its files) and `layer_packed_bytes` (what a registry keeps of them) only for
+    the steps that the image is made of.
     """
 
     id: str
@@ -84,6 +114,8 @@ class StepPart(msgspec.Struct, frozen=True):
     cause: CausePart | None
     expected_s: float | msgspec.UnsetType | None = msgspec.UNSET
     alarm: str | msgspec.UnsetType = msgspec.UNSET
+    layer_bytes: int | msgspec.UnsetType = msgspec.UNSET
+    layer_packed_bytes: int | msgspec.UnsetType = msgspec.UNSET
 
 
 def report(build: Build, *, only: Collection[str] | None = None) -> bytes:
@@ -116,7 +148,23 @@ def _build(build: Build) -> BuildPart:
         error=build.error or None,
         advice=build.advice or msgspec.UNSET,
         notices=notices(build) or msgspec.UNSET,
+        targets=tuple(
+            TargetPart(part.name, part.ref, part.status.value, part.image, part.error or None) for part in build.parts
+        )
+        or msgspec.UNSET,
+        image_bytes=_total([image.size for image in build.images]),
+        image_packed_bytes=_total([image.packed for image in build.images]),
+        transfers=tuple(
+            TransferPart(each.way.value, each.what, each.words or None, each.bytes, round(each.work.duration_s, 3))
+            for each in shown(build)
+        )
+        or msgspec.UNSET,
     )
+
+
+def _total(sizes: Sequence[int | None]) -> int | msgspec.UnsetType:
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known and len(known) == len(sizes) else msgspec.UNSET
 
 
 def plan_report(build: Build, seconds: float | None) -> bytes:
@@ -147,6 +195,7 @@ def _document(content: dict[str, object]) -> bytes:
 
 def _step(step: Step, build: Build) -> StepPart:
     own = build.platforms[0] if len(build.platforms) == 1 else None
+    layer = next((layer for image in build.images for layer in image.layers if layer.step == step.id), None)
     return StepPart(
         id=step.id,
         stage=step.stage,
@@ -163,7 +212,13 @@ def _step(step: Step, build: Build) -> StepPart:
         note=step.note.value if step.note else None,
         cause=_cause(step.cause) if step.cause else None,
         alarm=step.alarm or msgspec.UNSET,
+        layer_bytes=_known(layer.size if layer else None),
+        layer_packed_bytes=_known(layer.packed if layer else None),
     )
+
+
+def _known(size: int | None) -> int | msgspec.UnsetType:
+    return msgspec.UNSET if size is None else size
 
 
 def _cause(cause: Cause) -> CausePart:

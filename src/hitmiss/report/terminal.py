@@ -8,7 +8,9 @@ from rich.text import Text
 
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Status, Step, Verdict
+from hitmiss.build.transfers import shown
 from hitmiss.build.trouble import notices
+from hitmiss.explain.making import image_short, transfer_text
 from hitmiss.symbols import SYMBOLS, plain, seconds, size
 
 _COLOURS = {"hit": "cyan", "miss": "yellow", "running": "blue", "failed": "bold red", "dim": "bright_black"}
@@ -25,9 +27,10 @@ def print_tree(build: Build, console: Console, log: StepLog | None = None) -> No
         console.print(Text(plain(stage.full_title), "bold"))
         for step in stage.steps:
             console.print(_row(step, width), no_wrap=True, crop=True, highlight=False)
+    print_transfers(build, console)
     print_checks(build, console)
     print_failure(build, console, log)
-    console.print(summary(build), highlight=False)
+    console.print(summary(build), highlight=False, soft_wrap=True)
 
 
 def print_failure(build: Build, console: Console, log: StepLog | None = None) -> None:
@@ -43,6 +46,13 @@ def print_failure(build: Build, console: Console, log: StepLog | None = None) ->
     if build.advice:
         console.print(Text(f"✖ {plain(build.wrong)}", "bold red"), highlight=False, soft_wrap=True)
         console.print(Text(f"  {plain(build.advice)}"), highlight=False, soft_wrap=True)
+
+
+def print_transfers(build: Build, console: Console) -> None:
+    """The caches that were imported and exported, and where the image went, with bytes and seconds."""
+    for each in shown(build):
+        time = f"  {seconds(each.work.duration_s)}" if each.work.duration_s else ""
+        console.print(Text(f"  ▪ {transfer_text(each)}{time}", "bright_black"), highlight=False, soft_wrap=True)
 
 
 def print_checks(build: Build, console: Console) -> None:
@@ -81,6 +91,8 @@ def summary(build: Build) -> Text:
         facts.append(f"saved {seconds(build.saved_s)}")
     if build.context_bytes:
         facts.append(f"sent {size(build.context_bytes)}")
+    if image := image_short(build):
+        facts.append(image)
     word, colour = _WORDS[build.status]
     return Text.assemble((word, colour), f" in {seconds(build.duration_s)}: {', '.join(facts)}")
 

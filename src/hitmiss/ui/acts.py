@@ -9,12 +9,13 @@ from textual.app import App
 from textual.widget import Widget
 
 from hitmiss.errors import BUILT, HitmissError
-from hitmiss.snapshot import Snapshot
+from hitmiss.snapshot import Snapshot, Source
 from hitmiss.symbols import plain, size
 from hitmiss.ui import theme, words
 from hitmiss.ui.editor import edit
 from hitmiss.ui.subject import Subject
 from hitmiss.ui.widgets.dockerfile_view import DockerfileView
+from hitmiss.ui.widgets.own_work import OWN
 from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.search_pane import SearchPane
 from hitmiss.ui.widgets.step_tree import Row, StepTree
@@ -48,6 +49,16 @@ class Acts(App[int]):
     def _row(self) -> Row | None:
         return self._tree.selected
 
+    @property
+    def _target(self) -> str | None:
+        """The target of the line that is looked at, where there are several."""
+        return self._row.stage.bake_target if self._row else None
+
+    @property
+    def _source(self) -> Source:
+        """The Dockerfile that the line that is looked at stands in."""
+        return self._snapshot.source_of(self._target)
+
     def _open(self, panel: str, *, chosen: bool = True) -> None:
         """Show a panel and go there; `chosen` says that it should stay, whatever is built."""
         if chosen:
@@ -66,7 +77,7 @@ class Acts(App[int]):
 
     def _act_no_cache_stage(self) -> None:
         row = self._row
-        if row is None or not row.stage.name or row.stage.id == "buildkit":
+        if row is None or not row.stage.name or row.stage.id in OWN:
             self.notify("Choose a step of the stage first.", timeout=3)
             return
         self._subject.rebuild(no_cache_stages=[row.stage.name])
@@ -86,6 +97,35 @@ class Acts(App[int]):
         chosen = await self.push_screen_wait(TargetScreen(targets, self._snapshot.target))
         if chosen is not None:
             self._subject.set_target(chosen)
+
+    def _act_builder(self) -> None:
+        self._open_builders()
+
+    @work(exclusive=True, group="dialog")
+    async def _open_builders(self) -> None:
+        from hitmiss.ui.screens.builders import BuildersScreen
+
+        try:
+            fleet = self._subject.fleet()
+        except HitmissError as error:
+            self.notify(plain(str(error)), severity="error", timeout=8, markup=False)
+            return
+        subject = self._subject
+        await self.push_screen_wait(BuildersScreen(fleet, subject.set_builder, subject.limits, self._snapshot.builder))
+
+    def _act_arguments(self) -> None:
+        self._edit_arguments()
+
+    @work(exclusive=True, group="dialog")
+    async def _edit_arguments(self) -> None:
+        from hitmiss.ui.screens.arguments import ArgumentScreen
+
+        if not self._snapshot.live:
+            self.notify("A recording is played: its build arguments cannot be changed.", timeout=4)
+            return
+        changes = await self.push_screen_wait(ArgumentScreen(self._subject.arguments(), self._subject.cost))
+        if changes:
+            self._subject.set_arguments(changes)
 
     def _act_prune(self) -> None:
         self._open_prune()
@@ -112,7 +152,7 @@ class Acts(App[int]):
         self._subject.next_mode()
 
     async def _act_edit(self) -> None:
-        source = self._snapshot.source
+        source = self._source
         if not source.path:
             self.notify("There is no Dockerfile on disk to edit.", timeout=4)
             return
@@ -139,11 +179,14 @@ class Acts(App[int]):
         row = self._row
         if row and row.step and row.step.place:
             view.go_to(row.step.place.line)
-        elif self._snapshot.source.error_line:
-            view.go_to(self._snapshot.source.error_line)
+        elif self._source.error_line:
+            view.go_to(self._source.error_line)
 
     def _act_files(self) -> None:
         self._open("files")
+
+    def _act_image(self) -> None:
+        self._open("image")
 
     def _act_history(self) -> None:
         self._open("history")

@@ -16,6 +16,7 @@ from typing import ClassVar
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
+from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
@@ -32,6 +33,7 @@ from hitmiss.ui.subject import Subject
 from hitmiss.ui.widgets.dockerfile_view import DockerfileView, LineMark
 from hitmiss.ui.widgets.files_view import FilesView
 from hitmiss.ui.widgets.history_view import HistoryView
+from hitmiss.ui.widgets.image_view import ImageView
 from hitmiss.ui.widgets.log_view import LogView
 from hitmiss.ui.widgets.marks import line_marks
 from hitmiss.ui.widgets.panels import Panels
@@ -98,6 +100,7 @@ class HitmissApp(Acts):
                 yield LogView(id="log")
                 yield DockerfileView(id="dockerfile")
                 yield FilesView(id="files")
+                yield ImageView(id="image")
                 yield HistoryView(id="history")
         yield Footer(show_command_palette=False, compact=False)
 
@@ -230,11 +233,11 @@ class HitmissApp(Acts):
 
     def _turn_to_panel(self, build: Build) -> None:
         """Log while a build runs, Why once it is known why its steps ran; the user's choice goes before both."""
-        told = build.status is Status.SUCCEEDED and any(step.cause for step in build.steps)
+        told = build.status is Status.SUCCEEDED and any(step.cause for step in build.own_steps)
         phase = "running" if build.status is Status.RUNNING else "told" if told else ""
         if phase and (build.number, phase) != self._turned:
             self._turned = (build.number, phase)
-            misses = any(step.verdict is Verdict.MISS for step in build.steps)
+            misses = any(step.verdict is Verdict.MISS for step in build.own_steps)
             own = "log" if phase == "running" else "why" if misses else ""
             if wanted := self._panels.chosen or own:
                 self._panels.current = wanted
@@ -242,10 +245,12 @@ class HitmissApp(Acts):
     def draw_panel(self) -> None:
         """Draw the panel that is shown; what nobody sees is drawn when it is turned to."""
         panel = self._panels.current
+        named = panel == "dockerfile" and self._snapshot.sources
+        self._panels.border_subtitle = Content(plain(self._source.name)) if named else None
         base, snapshot = self.screen_stack[0], self._snapshot
         step = self._selected_step
         if panel == "why":
-            base.query_one(WhyView).show(step, snapshot.build)
+            base.query_one(WhyView).show(step, snapshot.build, snapshot.cache_mounts)
         elif panel == "files":
             step_id = step.id if step and step.verdict is not Verdict.INTERNAL else ""
             state = (step, snapshot.build.stages)  # compared by identity: files may be many, and are asked for anew
@@ -253,6 +258,8 @@ class HitmissApp(Acts):
             if not view.knows or not all(one is other for one, other in zip(state, self._shown_files, strict=True)):
                 self._shown_files = state
                 view.show(step_id, self._subject.files(step_id) if step_id else None)
+        elif panel == "image":
+            base.query_one(ImageView).show(snapshot.build)
         elif panel == "history":
             builds = self._subject.history()
             now = datetime.now().astimezone()
@@ -283,12 +290,13 @@ class HitmissApp(Acts):
 
     def _draw_source(self, snapshot: Snapshot) -> None:
         build = snapshot.build
-        state = (snapshot.source, build.stages, build.checks)
+        source, like = self._source, snapshot.like(self._target)
+        state = (source, build.stages, build.checks)
         if state == self._shown_source and build.status is not Status.RUNNING:
             return
         self._shown_source = state
-        marks: dict[int, LineMark] = line_marks(build, snapshot.source)
-        self.screen_stack[0].query_one(DockerfileView).show(snapshot.source.text, marks)
+        marks: dict[int, LineMark] = line_marks(build, source, like)
+        self.screen_stack[0].query_one(DockerfileView).show(source.text, marks)
 
     # What the user does on the screen
 
@@ -302,10 +310,14 @@ class HitmissApp(Acts):
         self._open("log", chosen=False)
 
     def on_dockerfile_view_line_chosen(self, event: DockerfileView.LineChosen) -> None:
-        for step in self._snapshot.build.steps:
-            if step.place and step.place.line <= event.line <= step.place.end_line:
-                self.look_at(step.id)
-                return
+        like = self._snapshot.like(self._target)
+        found = [
+            step
+            for step in self._snapshot.build.steps
+            if step.bake_target in like and step.place and step.place.line <= event.line <= step.place.end_line
+        ]
+        if found:
+            self.look_at(min(found, key=lambda step: step.bake_target != self._target).id)
 
     def on_parts_lines_step_clicked(self, event: PartsLines.StepClicked) -> None:
         self.look_at(event.step_id)

@@ -20,7 +20,7 @@ _MORE = (
         ),
     ),
     HelpGroup(
-        "Why, Log, Dockerfile, Files, History",
+        "Why, Log, Dockerfile, Files, Image, History",
         (
             HelpKey("/", "search", "enter and n: next, N: previous, esc: close"),
             HelpKey("z", "wrap", "Wrap long lines, or not"),
@@ -71,4 +71,4 @@ def empty_log(step: Step | None) -> str:
 
 def first_miss(build: Build) -> Step | None:
     """Where a finished build is looked at first."""
-    return next((step for step in build.steps if step.verdict is Verdict.MISS), None)
+    return next((step for step in build.own_steps if step.verdict is Verdict.MISS), None)

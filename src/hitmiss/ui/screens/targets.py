@@ -43,7 +43,7 @@ def _score(target: Target, matcher: Matcher) -> float:
         score = matcher.match(target.name)
         if score:
             return 1 + score
-    return 0.5 if query in f"{target.base} {target.description}".lower() else 0.0
+    return 0.5 if query in f"{target.base} {target.file} {target.description}".lower() else 0.0
 
 
 class TargetScreen(ModalScreen[str | None]):
@@ -132,7 +132,7 @@ class TargetScreen(ModalScreen[str | None]):
             ("▸ " if current else "  ", "bold $primary"),
             shown,
             " " * (max(0, width - len(name)) + 2),
-            (f"FROM {plain(target.base)}", "$foreground 65%"),
+            (plain(target.file) or (f"FROM {plain(target.base)}" if target.base else ""), "$foreground 65%"),
             (f"  {', '.join(notes)}" if notes else "", "$primary"),
         )
         if target.description:

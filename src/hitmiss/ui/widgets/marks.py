@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import PurePath
+
 from hitmiss.build.model import Build, Planned, Step, Verdict
 from hitmiss.snapshot import Source
 from hitmiss.symbols import OFF_PLAN, about, plain, seconds, symbol_of
@@ -19,23 +22,32 @@ _LOUDEST = (
 _SUREST = (Planned.RUN, Planned.DEPENDS, Planned.HIT, None)
 
 
-def line_marks(build: Build, source: Source) -> dict[int, LineMark]:
-    """Line (from 1) → mark. A line that is a step on several platforms shows the one that matters most."""
+def line_marks(build: Build, source: Source, targets: Collection[str | None] = (None,)) -> dict[int, LineMark]:
+    """Line (from 1) → mark. A line that is a step on several platforms, or of several of the `targets` that are built
+    from this source, shows the one that matters most.
+    """
     marks: dict[int, LineMark] = {}
-    steps = sorted((step for step in build.steps if step.place), key=_loudness)
+    several = None not in targets
+    own = (step for step in build.steps if step.place and (step.bake_target in targets or not several))
+    steps = sorted(own, key=_loudness)
     for step in steps:
         symbol = symbol_of(step)
         error = plain(step.error) if step.verdict is Verdict.FAILED else ""
         if step.place:
             marks[step.place.line] = LineMark(symbol.glyph, symbol.colour, _note(step), error)
     for check in build.checks:
-        if check.line:
+        if check.line and (not several or _same_file(check.file, source.name)):
             mark = marks.get(check.line, LineMark("!", "warning"))
             message = "; ".join(part for part in (mark.message, plain(check.short)) if part)
             marks[check.line] = LineMark(mark.glyph, mark.style_name, mark.note, message)
     if source.error and source.error_line:
         marks[source.error_line] = LineMark("✖", "failed", "", plain(source.error))
     return marks
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether two names of a Dockerfile, as far as they are told, are of the same one."""
+    return PurePath(one).name == PurePath(other).name
 
 
 def _loudness(step: Step) -> tuple[int, int]:

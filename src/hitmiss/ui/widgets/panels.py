@@ -13,10 +13,13 @@ class Panels(ContentSwitcher):
         ("log", "Log"),
         ("dockerfile", "Dockerfile"),
         ("files", "Files"),
+        ("image", "Image"),
         ("history", "History"),
     )
-    _ROOM = 46
-    """Narrower panels have their names closer together."""
+    _BETWEEN = ((54, " │ "), (49, "  "), (0, " "))
+    """What stands between the names, by the columns that a panel must have for it."""
+    _SHORT = (44, "Dockerfile", "Source")
+    """Panels of fewer columns have a shorter name for one."""
 
     chosen = ""
     """The panel that the user asked for last; "" while that was left to the screen."""
@@ -29,11 +32,14 @@ class Panels(ContentSwitcher):
         self._write_title()
 
     def _write_title(self) -> None:
+        width, long, short = self._SHORT
         names = []
         for panel, title in self.TITLES:
             style = "bold $foreground underline" if panel == self.current else "$dim"
-            names.append(f"[{style} @click=app.act('{panel}')]{title}[/]")
-        self.border_title = (" │ " if self.outer_size.width >= self._ROOM else " ").join(names)
+            name = short if title == long and self.outer_size.width < width else title
+            names.append(f"[{style} @click=app.act('{panel}')]{name}[/]")
+        between = next(text for room, text in self._BETWEEN if self.outer_size.width >= room)
+        self.border_title = between.join(names)
 
     def on_resize(self) -> None:
         """The names fit in the border."""

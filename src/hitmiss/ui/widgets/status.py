@@ -10,9 +10,13 @@ from textual.widget import Widget
 
 from hitmiss import explain
 from hitmiss.build.model import Build, Status, Verdict
+from hitmiss.explain.making import image_size
 from hitmiss.schedule import OnChange
 from hitmiss.snapshot import Snapshot, Watch
 from hitmiss.symbols import PLANS, SYMBOLS, about, plain, seconds, size, symbol_of
+
+_LONGEST = 40
+"""A build argument of no more letters stands in the header."""
 
 _CLASSES = {
     "status--hit",
@@ -99,7 +103,9 @@ class Header(_Line):
         if snapshot.target:
             left.append(" ▸ ", dim)
             left.append(plain(snapshot.target), self.style_of("name"))
-        where = " · ".join(part for part in (snapshot.builder, ", ".join(snapshot.platforms)) if part)
+        where = " · ".join(
+            part for part in (snapshot.builder, ", ".join(snapshot.platforms), _arguments(snapshot)) if part
+        )
         glyph, colour = _WATCH_LOOK[snapshot.watch]
         words = snapshot.watch.value
         if snapshot.watch is Watch.WATCHING and snapshot.files:
@@ -114,6 +120,14 @@ class Header(_Line):
         return _spread(left, right, width)
 
 
+def _arguments(snapshot: Snapshot) -> str:
+    """The build arguments that were set in the editor, or how many there are."""
+    found = snapshot.arguments
+    if len(found) != 1 or len(found[0]) > _LONGEST:
+        return f"{len(found)} argument{'s' if len(found) > 1 else ''} set" if found else ""
+    return plain(found[0])
+
+
 class Progress(_Line):
     """A bar of the steps: hits, misses, what runs; the counts and the clock beside it."""
 
@@ -126,7 +140,7 @@ class Progress(_Line):
         return _spread(self._bar(build, room), right, width)
 
     def _bar(self, build: Build, room: int) -> Text:
-        steps = build.steps
+        steps = build.own_steps
         bar = Text()
         if not steps:
             return Text("─" * room, self.style_of("dim"))
@@ -143,7 +157,7 @@ class Progress(_Line):
 
     def _counts(self, build: Build, plan_s: float | None) -> Text:
         text = Text()
-        shown = [symbol_of(step) for step in build.steps]
+        shown = [symbol_of(step) for step in build.own_steps]
         verdicts = (Verdict.HIT, Verdict.MISS, Verdict.RUNNING, Verdict.FAILED, Verdict.CANCELED)
         coming = () if build.status is Status.RUNNING else PLANS.values()
         planned = any(symbol in shown for symbol in coming)
@@ -167,7 +181,10 @@ class Summary(_Line):
     DEFAULT_CSS = _CSS.format(name="Summary") + "Summary { padding: 0 1; }"
 
     def text(self, snapshot: Snapshot, width: int) -> Text:
-        return _spread(self._said(snapshot), self._figures(snapshot), width)
+        said, figures = self._said(snapshot), self._figures(snapshot)
+        while figures and said.cell_len + len("   ".join(figures)) + 2 > width:
+            figures.pop()
+        return _spread(said, Text("   ".join(figures), self.style_of("dim")), width)
 
     def _said(self, snapshot: Snapshot) -> Text:
         dim = self.style_of("dim")
@@ -181,7 +198,7 @@ class Summary(_Line):
             place = f" at {where.place.file}:{where.place.line}" if where and where.place else ""
             return Text(f"✖ failed{place}: {plain(build.error)}", self.style_of("failed"))
         if build.status is Status.SUCCEEDED:
-            hits, steps = build.count(Verdict.HIT), len(build.steps)
+            hits, steps = build.count(Verdict.HIT), len(build.own_steps)
             if why := explain.summary(build):
                 return Text.assemble(("✔ built", self.style_of("hit")), (" · ", dim), (why, self.style_of("miss")))
             words = "all steps hit" if hits == steps else f"{hits} of {steps} hit"
@@ -198,18 +215,21 @@ class Summary(_Line):
             return Text.assemble(("◇ ", self.style_of("miss")), why)
         return Text("waiting for the first build", dim)
 
-    def _figures(self, snapshot: Snapshot) -> Text:
+    def _figures(self, snapshot: Snapshot) -> list[str]:
+        """What else there is to say, what matters most first."""
         build = snapshot.build
         figures = []
         if build.checks:
             figures.append(f"{len(build.checks)} warning" + ("s" if len(build.checks) > 1 else ""))
         if build.saved_s >= 0.05:
             figures.append(f"saved {seconds(build.saved_s)}")
+        if image := image_size(build):
+            figures.append(image)
         if build.context_bytes:
             figures.append(f"sent {size(build.context_bytes)}")
         if snapshot.cache_bytes is not None:
             figures.append(f"cache {size(snapshot.cache_bytes)}")
-        return Text("   ".join(figures), self.style_of("dim"))
+        return figures
 
 
 class Notices(_Line):

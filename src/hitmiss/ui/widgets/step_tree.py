@@ -20,8 +20,8 @@ from textual.strip import Strip
 
 from hitmiss.build.model import Build, Planned, Stage, Step, Verdict
 from hitmiss.symbols import ALARM, NOTES, OFF_PLAN, PLANS, SYMBOLS, about, plain, seconds, symbol_of
+from hitmiss.ui.widgets.own_work import INTERNAL_STAGE, OWN, own_work
 
-INTERNAL_STAGE = Stage("buildkit", "BuildKit's own work", None, ())
 _WORD_WIDTH = max(len(symbol.word) for symbol in (*SYMBOLS.values(), *PLANS.values()))
 _SHORTEST_TIME = 7
 _WORDY = 76
@@ -124,10 +124,12 @@ class StepTree(ScrollView, can_focus=True):
     def show(self, build: Build, now: float) -> None:
         """Show this build; the line that is looked at stays the same step wherever it has moved."""
         same_tree = build.stages is self._build.stages and build.internals is self._build.internals
+        same_tree = same_tree and (build.written, build.text) == (self._build.written, self._build.text)
+        same_rest = build.resting == self._build.resting
         self._build, self._now = build, now
         before = self._rows
         same_lines = same_tree or self._lay_out()
-        if self._measure() or not same_lines:
+        if self._measure() or not same_lines or not same_rest:
             self.refresh()
             return
         top = self.scroll_offset.y
@@ -175,9 +177,7 @@ class StepTree(ScrollView, can_focus=True):
 
     def _lay_out(self) -> bool:
         """Which lines there are now; keeps the cursor on the step it was on. Says whether they are the same lines."""
-        stages = list(self._build.stages)
-        if self._build.internals:
-            stages.append(Stage(INTERNAL_STAGE.id, INTERNAL_STAGE.name, None, self._build.internals))
+        stages = [*self._build.stages, *own_work(self._build)]
         rows: list[Row] = []
         for group in self._groups():
             if group:
@@ -220,7 +220,8 @@ class StepTree(ScrollView, can_focus=True):
         row = self._rows[index]
         clock = round(self._now * 10) if _moving(row) else 0
         note = "" if row.step else self._notes.get(row.stage.id, "")
-        state = (width, clock, index == self.cursor and self.has_focus, index == self.cursor, row.depth, note)
+        resting = row.id in self._build.resting
+        state = (width, clock, index == self.cursor and self.has_focus, index == self.cursor, row.depth, note, resting)
         thing: object = row.step or row.stage
         known = self._strips.get(row.id)
         if known and known[1] == state and (known[0] is thing or (note and known[0] == thing)):
@@ -231,6 +232,8 @@ class StepTree(ScrollView, can_focus=True):
         segments = self._step(row.step, width - row.depth) if row.step else self._stage(row.stage, note)
         if row.depth:
             segments.insert(0, (" " * row.depth, Style.null()))
+        if resting:
+            segments = [(text, self._style("dim")) for text, _ in segments]
         strip = Strip([Segment(text, base + style) for text, style in segments])
         strip = strip.adjust_cell_length(width, base)
         self._strips[row.id] = (thing, state, strip)
@@ -250,21 +253,24 @@ class StepTree(ScrollView, can_focus=True):
 
     def _stage(self, stage: Stage, note: str = "") -> list[tuple[str, Style]]:
         folded = stage.id in self._folded
-        own = stage.id == INTERNAL_STAGE.id
+        own = stage.id in OWN
+        group = stage.id in self._notes
+        inner = stage.bake_target is not None and not group
         parts = [
             (" ▸ " if folded else " ▾ ", self._style("dim")),
-            (plain(stage.title), self._style("dim" if own else "stage")),
+            (plain(stage.title), self._style("dim" if own else "text" if inner else "stage")),
         ]
-        if own:
+        if own and folded:
             busy = next((step for step in stage.steps if step.running_since is not None), None)
             if busy:
                 parts.append((f"  {plain(busy.instruction)} {busy.activity}", self._style("running")))
-        elif folded:
+        elif folded or group:
             shown = [symbol_of(step) for step in stage.steps]
+            resting = bool(stage.steps) and stage.steps[-1].id in self._build.resting
             for symbol in _FOLDED:
                 count = shown.count(symbol)
                 if count:
-                    parts.append((f"  {symbol.glyph} {count}", self._style(symbol.colour)))
+                    parts.append((f"  {symbol.glyph} {count}", self._style("dim" if resting else symbol.colour)))
         return [*parts, (f"  {plain(note)}", self._style("dim"))] if note else parts
 
     def _step(self, step: Step, width: int) -> list[tuple[str, Style]]:
@@ -272,10 +278,11 @@ class StepTree(ScrollView, can_focus=True):
         colour, dim = self._style(symbol.colour), self._style("dim")
         time = self._time(step)
         columns: list[tuple[str, Style]] = []
-        if width >= 56:
+        own = not step.stage
+        if width >= 56 and not own:
             line = str(step.place.line) if step.place else ""
             columns.append((f"{line:>4}  ", dim))
-        if width >= 36:
+        if width >= 36 and not own:
             words = _words(step, width >= _WORDY)
             columns += [(text, self._style(name)) for text, name in words[:-1]]
             last, name = words[-1]
@@ -396,7 +403,7 @@ def _words(step: Step, wordy: bool) -> list[tuple[str, str]]:
 def _moving(row: Row) -> bool:
     if row.step:
         return row.step.running_since is not None
-    return row.stage.id == INTERNAL_STAGE.id
+    return row.stage.id in OWN
 
 
 def _cut(text: str, room: int) -> str:

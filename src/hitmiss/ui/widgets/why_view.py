@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hitmiss import explain
 from hitmiss.build.model import Build, Planned, Step, Verdict
 from hitmiss.explain import Line, Part, Role
-from hitmiss.symbols import symbol_of
+from hitmiss.explain.making import own_work
+from hitmiss.symbols import plain, symbol_of
 from hitmiss.ui.widgets.parts_view import PartsLines
 from hitmiss.ui.widgets.search_pane import SearchPane
 
@@ -23,21 +26,26 @@ class WhyView(SearchPane):
         self._shown: tuple[object, ...] = ()
         self._about = ("", 0)
 
-    def show(self, step: Step | None, build: Build) -> None:
-        """Tell of this step of this build; cheap when neither has changed."""
-        if self._shown and self._shown[0] is step and self._shown[1] is build.stages and self._shown[2] == build.error:
+    def show(self, step: Step | None, build: Build, caches: Mapping[str, int] | None = None) -> None:
+        """Tell of this step of this build; cheap when neither has changed. `caches` are cache mounts: id → bytes."""
+        said = (build.error, caches)
+        if self._shown and self._shown[0] is step and self._shown[1] is build.stages and self._shown[2] == said:
             return
-        self._shown = (step, build.stages, build.error)
+        self._shown = (step, build.stages, said)
         about = (step.id if step else "", build.number)
         before, self._about = self._about, about
-        self.lines.show(why_lines(step, build) if step else (), from_top=about != before)
+        self.lines.show(why_lines(step, build, caches) if step else (), from_top=about != before)
 
 
-def why_lines(step: Step, build: Build) -> tuple[Line, ...]:
+def why_lines(step: Step, build: Build, caches: Mapping[str, int] | None = None) -> tuple[Line, ...]:
     """All that the panel says."""
     words = explain.plain_words(step)
     simple: tuple[Line, ...] = ((), (Part("In plain words", Role.STRONG),), (Part(words),)) if words else ()
-    return (_head(step), (), *explain.failure(step, build), *explain.reason(step, build), *simple)
+    if own := own_work(step):
+        return ((Part(f"{symbol_of(step).glyph} ", Role.DIM), Part(plain(step.instruction), Role.STRONG)), (), *own)
+    mounted = explain.mounts(step, caches)
+    mounted = ((), *mounted) if mounted else ()
+    return (_head(step), (), *explain.failure(step, build), *explain.reason(step, build), *mounted, *simple)
 
 
 def _head(step: Step) -> Line:

@@ -1,0 +1,100 @@
+"""Bake and compose files on a real engine: every target's groups, steps, verdicts, plan and causes are the engine's."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from hitmiss.build.model import Build, Planned, Verdict
+from hitmiss.settings import BuildOptions, Settings
+from hitmiss.workspace import open_workspace
+from tests.engine.bake_projects import PROJECTS as BAKE
+from tests.engine.compose_projects import PROJECTS as COMPOSE
+from tests.support import hitmiss
+from tests.support.live import Live, Starts
+from tests.support.project import Project
+from tests.support.several import Several, all_planned, compare, compare_report, no_cause_is_unknown, no_plan_was_wrong
+
+pytestmark = pytest.mark.usefixtures("engine_env")
+
+ALL = (*BAKE, *COMPOSE)
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+async def test_a_project(case: Several, project: Project, start: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in case.environment.items():
+        monkeypatch.setenv(name, value)
+    nonce = uuid4().hex
+    case.write(project, nonce)
+    options = BuildOptions(**case.options)
+
+    report = hitmiss.report(*options.arguments(), cwd=project.path)
+    assert tree_of(report, nonce) == {name: list(steps) for name, steps in case.tree.items()}
+    assert {step["verdict"] for step in report["steps"] if step["instruction"][:4] != "FROM"} == {"miss"}
+    compare_report(report)
+
+    live = start(space=await open_workspace(options, Settings(), cwd=project.path), remembering=True)
+    second = await settled(live, 2)
+    assert tree(second, nonce) == tree_of(report, nonce)
+    assert {step.verdict for step in second.steps} == {Verdict.HIT}
+    all_planned(second, Planned.HIT)
+    held(live, 2, len(case.tree))
+
+    await live.watching()
+    file, content = case.save
+    project.save(file, content)
+    third = await settled(live, 3)
+    assert numbers(live) == {name: 3 if name in case.reached else 2 for name in case.tree}
+    assert sorted(ran(third, nonce)) == sorted(case.ran)
+    held(live, 3, len(case.reached))
+
+
+def held(live: Live, number: int, count: int) -> None:
+    """Hold the targets of a build against the engine's records."""
+    crew = live.session._crew
+    builds = {name: member.last for name, member in crew.members.items() if member.last.number == number}
+    assert len(builds) == count
+    compare(builds, {name: [crew.members[each].last for each in crew.space.stands_on(name)] for name in builds})
+    for build in builds.values():
+        no_plan_was_wrong(build)
+        no_cause_is_unknown(build)
+    no_cause_is_unknown(crew.shown())
+
+
+async def settled(live: Live, number: int) -> Build:
+    """That build as a whole, when all is known about it."""
+    await live.built(number)
+    await live.idle()
+    await live.session._crew.explained()
+    return live.snapshot.build
+
+
+def numbers(live: Live) -> dict[str, int]:
+    return {name: member.last.number for name, member in live.session._crew.members.items()}
+
+
+def tree_of(report: dict[str, Any], nonce: str) -> dict[str, list[str]]:
+    """The same of a report."""
+    found: dict[str, list[str]] = {}
+    for step in report["steps"]:
+        found.setdefault(step["bake_target"], []).append(step["instruction"].replace(nonce, "NONCE"))
+    return found
+
+
+def tree(build: Build, nonce: str) -> dict[str, list[str]]:
+    """The instructions below each target."""
+    found: dict[str, list[str]] = {}
+    for stage in build.stages:
+        rows = found.setdefault(stage.bake_target or "", [])
+        rows += [step.instruction.replace(nonce, "NONCE") for step in stage.steps]
+    return found
+
+
+def ran(build: Build, nonce: str) -> list[str]:
+    return [
+        f"{step.bake_target}: {step.instruction.replace(nonce, 'NONCE')}"
+        for step in build.steps
+        if step.verdict in (Verdict.MISS, Verdict.FAILED) and not step.instruction.startswith("FROM ")
+    ]
