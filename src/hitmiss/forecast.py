@@ -489,7 +489,7 @@ class Forecaster:
 def _elsewhere_perhaps(
     plans: Mapping[StepRef, Planned], facts: BuildFacts, memory: planning.Memory, request: planning.Request
 ) -> frozenset[StepRef]:
-    """The steps that run unless an outside cache has them: their result was here once, or nothing was built here yet."""
+    """The steps that run unless an outside cache has them: lost results, and all where nothing was ever built."""
     new = not memory.known
     return frozenset(
         step

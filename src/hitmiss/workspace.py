@@ -127,8 +127,8 @@ class Workspace(msgspec.Struct, frozen=True):
         if unit.inline:
             return "inline"
         context = unit.options.context
-        file = unit.options.file or ("Dockerfile" if "://" in context else os.path.join(context, "Dockerfile"))
-        return os.path.relpath(file, self.cwd) if os.path.isabs(file) else os.path.normpath(file)
+        file = Path(unit.options.file or ("Dockerfile" if "://" in context else f"{context}/Dockerfile"))
+        return os.path.relpath(file, self.cwd) if file.is_absolute() else os.path.normpath(file)
 
     def _argued(self, unit: Unit) -> Unit:
         values = self.arguments.get(unit.name)

@@ -65,7 +65,7 @@ def simple_verdicts(stream: bytes) -> dict[str, str]:
     Cached wins; an error is `failed` unless it ends in BuildKit's words for a cancel; what never started is `skipped`.
     A FROM that fetched nothing is a hit. The merge of a `COPY --link` (`LINK COPY …`) is no step.
     """
-    return {name: verdict for name, verdict in simple_steps(stream).values()}
+    return dict(simple_steps(stream).values())
 
 
 def simple_steps(stream: bytes) -> dict[str, tuple[str, str]]:

@@ -141,14 +141,14 @@ async def test_the_dockerfile_is_that_of_the_line(monkeypatch: pytest.MonkeyPatc
 
 async def test_the_list_names_dockerfiles_and_all() -> None:
     subject = Scripted(both())
-    subject.offered = (  # type: ignore[attr-defined]
+    subject.offered = (
         Target("all", description="api, web"),
         Target("api", file="Dockerfile.api"),
         Target("web", file="Dockerfile.web"),
     )
 
     async def targets() -> tuple[Target, ...]:
-        return subject.offered  # type: ignore[attr-defined,no-any-return]
+        return subject.offered
 
     subject.targets = targets  # type: ignore[method-assign]
     async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:
