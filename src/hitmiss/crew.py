@@ -10,6 +10,7 @@ import os
 import shlex
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -37,6 +38,8 @@ from hitmiss.snapshot import Past, StepFiles
 from hitmiss.sources import Pool
 from hitmiss.turns import foretold, longest
 from hitmiss.workspace import Workspace
+
+T = TypeVar("T")
 
 
 class Crew:
@@ -80,6 +83,7 @@ class Crew:
         self._there: asyncio.Task[Records] | None = None
         """The cache records after the last build."""
         self._work: set[asyncio.Task[None]] = set()
+        self._asked: set[asyncio.Task[Any]] = set()
         self._finished = Build()
         self.members: dict[str, Member] = {}
         self.members = self._members(space)
@@ -262,9 +266,10 @@ class Crew:
 
     async def close(self) -> None:
         """End what is still being found out."""
-        for task in self._work:
+        left = [*self._work, *self._asked]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def foretell(self, names: Iterable[str]) -> None:
         """Show what the next build of these would do: hollow glyphs on the tree that stands."""
@@ -305,18 +310,18 @@ class Crew:
         )
         # What the build before left is still asked for: two answers at once could not be told apart by age.
         there = self._there if self._there and not self._there.done() else None
-        engine = asyncio.create_task(ask([member.definition for member in members], builder, there))
+        engine = self._asking(ask([member.definition for member in members], builder, there))
         for member, job in zip(members, jobs, strict=True):
             before = self._remembered.get(member.name)
             begun = member.foresight.begin(runner, member.definition, job.options, engine, before)
-            self._foreseen[member.name] = asyncio.create_task(begun)
+            self._foreseen[member.name] = self._asking(begun)
             self._places[member.name] = member.builder
         return runner
 
     def _ended(self, lane: Lane, runner: Runner, builds: Mapping[str, Build]) -> None:
         """A client is done."""
         self.runners.append(runner)
-        there = self._there = asyncio.create_task(self._records_after(builds.values()))
+        there = self._there = self._asking(self._records_after(builds.values()))
         for name, build in builds.items():
             foreseen = self._foreseen.pop(name)
             member = self.members.get(name)
@@ -342,7 +347,7 @@ class Crew:
         remembered: asyncio.Event,
     ) -> None:
         """Say why the steps of a finished build ran, and what it made."""
-        weight = asyncio.create_task(member.foresight.weigh(build, member.unit.options, self.space.cwd))
+        weight = self._asking(member.foresight.weigh(build, member.unit.options, self.space.cwd))
         definition = member.definition
         try:
             told, plan = await self._explained(member, foreseen, build, there, remembered)
@@ -440,6 +445,13 @@ class Crew:
             elif self.number and 0 < part.number < self.number:
                 found[name] = f"as in build {part.number}"
         return found
+
+    def _asking(self, question: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        """Ask the engine something, until it is answered or the crew is closed."""
+        task = asyncio.create_task(question)
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+        return task
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)

@@ -56,11 +56,16 @@ async def ask(definitions: Iterable[Definition], builder: str, there: asyncio.Ta
     # The records first: they must be those from before the build that may begin just now.
     asked = there or asyncio.create_task(records(builder))
     images: Mapping[str, Image] = {}
-    with contextlib.suppress(HitmissError, OSError):
-        questions = [each.question for each in definitions if each.question]
-        names = dict.fromkeys(name for question in questions for name in image_names(question))
-        images = await provenance.images(tuple(names), builder)
-    found = await asked
+    try:
+        with contextlib.suppress(HitmissError, OSError):
+            questions = [each.question for each in definitions if each.question]
+            names = dict.fromkeys(name for question in questions for name in image_names(question))
+            images = await provenance.images(tuple(names), builder)
+        found = await asyncio.shield(asked)
+    finally:
+        if there is None and not asked.done():
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
     return Engine(images, found.all, asked=found.asked)
 
 

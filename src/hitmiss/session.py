@@ -28,10 +28,10 @@ from hitmiss.docker import targets as docker_targets
 from hitmiss.docker.current import current_builder
 from hitmiss.docker.fleet import Fleet
 from hitmiss.errors import EngineError, HitmissError, UsageError
+from hitmiss.following import Following
 from hitmiss.history.store import Store
 from hitmiss.project import context, watch
 from hitmiss.project.find import Kind
-from hitmiss.project.gathered import Gathered
 from hitmiss.project.units import dependants, unwatched
 from hitmiss.round import Round
 from hitmiss.runner import nothing, project_folder
@@ -89,9 +89,9 @@ class Session:
         self._waiting: asyncio.Task[None] | None = None
         """Waits for an engine that is away."""
         self._files = 0
-        self._watch = Watch.STARTING
-        self._gathered = self._crew.gather()
-        self._rewatch = asyncio.Event()
+        self._watch = Following(
+            self._crew.gather(), self._changed, lambda text: self._notice("watch", text), lambda: self.on_change()
+        )
         self._opening = asyncio.Lock()
         self._engine_problem = ""
         self._cache_bytes: int | None = None
@@ -161,13 +161,13 @@ class Session:
         self._spawn(self._check_client())
         self.rebuild()
         self._spawn(self._recall())
-        await self._watching()
+        await self._watch.run()
         await self._stop.wait()
 
     async def close(self) -> None:
         """Stop watching and cancel a running build; returns when no process is left."""
         self._stop.set()
-        self._rewatch.set()
+        self._watch.stop()
         if self._timer:
             self._timer.cancel()
         if self._crew.round:
@@ -237,7 +237,7 @@ class Session:
             self._say(str(error))
             return
         self._wanted |= reached
-        if self._watch is Watch.WATCHING:
+        if self._watch.state is Watch.WATCHING:
             for name in reached:
                 self._crew.members[name].sources.follow()
         if reached and self._reload():
@@ -331,41 +331,8 @@ class Session:
 
     # Watching
 
-    async def _watching(self) -> None:
-        """Watch what there is to watch; one watch ends when the next has begun, so that no save falls between them."""
-        watches: set[asyncio.Task[None]] = set()
-        before = asyncio.Event()
-        try:
-            while not self._stop.is_set():
-                self._rewatch, now, begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
-                if self._gathered.definitions() or self._gathered.folders():
-                    task = asyncio.create_task(self._follow(self._gathered, begun, now))
-                    watches.add(task)
-                    task.add_done_callback(watches.discard)
-                    await _first(begun, task)
-                else:
-                    task = None
-                    self._watch = Watch.UNWATCHED
-                    self.on_change()
-                before.set()
-                before = now
-                await _first(self._rewatch, task)
-        finally:
-            before.set()
-            for each in watches:
-                each.cancel()
-            await asyncio.gather(*watches, return_exceptions=True)
-
-    async def _follow(self, gathered: Gathered, begun: asyncio.Event, stop: asyncio.Event) -> None:
-        told = watch.watch(gathered, stop=stop, on_notice=lambda text: self._notice("watch", text))
-        async for changes in told:
-            if not begun.is_set():
-                self._watch = Watch.WATCHING
-                begun.set()
-                self.on_change()
-            self._changed(self._gathered, changes)
-
-    def _changed(self, gathered: Gathered, found: frozenset[watch.Change]) -> None:
+    def _changed(self, found: frozenset[watch.Change]) -> None:
+        gathered = self._watch.gathered
         if not found:  # the watch has begun
             for member in self._crew.members.values():
                 member.sources.follow()
@@ -378,11 +345,8 @@ class Session:
             member.sources.saved(member.seen(changes))
         kinds = {change.kind for change in found}
         if watch.Kind.GONE in kinds:
-            self._watch = Watch.GONE
             self._say("The context folder is gone; the watch goes on when it is back.")
             return
-        if watch.Kind.BACK in kinds:
-            self._watch = Watch.WATCHING
         if kinds & {watch.Kind.ADDED, watch.Kind.DELETED, watch.Kind.BACK}:
             self._spawn(self._count_files())
         if any(gathered.of_files(change) for change in found) or self._notices.get("files"):
@@ -483,14 +447,11 @@ class Session:
 
     def _gather_anew(self) -> None:
         """Watch what there is to watch now."""
-        gathered = self._crew.gather()
-        before, self._gathered = self._gathered, gathered
-        if (set(gathered.folders()), set(gathered.definitions())) != (set(before.folders()), set(before.definitions())):
-            self._rewatch.set()
+        self._watch.turn_to(self._crew.gather())
 
     def _watch_state(self) -> Watch:
-        if self._watch is not Watch.WATCHING:
-            return self._watch
+        if self._watch.state is not Watch.WATCHING:
+            return self._watch.state
         if self._schedule.paused:
             return Watch.PAUSED
         if self._schedule.settling:
@@ -563,7 +524,7 @@ class Session:
             self._notice("client", str(error))
 
     async def _count_files(self) -> None:
-        census = await asyncio.to_thread(context.census, self._gathered)
+        census = await asyncio.to_thread(context.census, self._watch.gathered)
         self._files = census.files
         unreadable = census.unreadable
         self._notice(
@@ -619,14 +580,3 @@ _MODE_WORDS = {
 
 def _printable(path: str) -> str:
     return path.encode("utf-8", "replace").decode("utf-8", "replace") if path.isprintable() else ascii(path)[1:-1]
-
-
-async def _first(event: asyncio.Event, work: asyncio.Task[None] | None) -> None:
-    """Wait for the event; raises what goes wrong with `work` meanwhile."""
-    waiting = asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({waiting, work} if work else {waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if work and work.done():
-            work.result()
-    finally:
-        waiting.cancel()
