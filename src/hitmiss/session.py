@@ -21,7 +21,7 @@ from hitmiss.arguments import Arguments
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Status
 from hitmiss.build.recording import Writer
-from hitmiss.build.trouble import notices
+from hitmiss.build.trouble import notices, passes
 from hitmiss.crew import Crew
 from hitmiss.docker import builders, client, endpoint, storage
 from hitmiss.docker import targets as docker_targets
@@ -82,6 +82,8 @@ class Session:
         self._arguments.recall()
         self._schedule = Schedule(OnChange(settings.on_change), settle_s=settings.settle / 1000)
         self._timer: asyncio.TimerHandle | None = None
+        self._again = False
+        """Whether the last build was begun because the engine failed on what passes."""
         self._once: dict[str, BuildOptions] = {}
         self._wanted: set[str] = set()
         self._building: asyncio.Task[None] | None = None
@@ -323,7 +325,12 @@ class Session:
         if error:
             self._wait_for_engine()
         good = all(member.built for member in self._crew.members.values())
+        again = not self._again and any(passes(member.last) for member in self._crew.members.values())
+        self._again = again
         self._do(self._schedule.ended(time.monotonic()))
+        if again and self._crew.round is None:
+            self._do(self._schedule.requested())
+            self._say("The engine lost a layer that it was unpacking: built again.")
         if good and self._crew.round is None:
             self._spawn(self._measure_cache())
         if self._notices.get("unreadable"):

@@ -272,6 +272,17 @@ def test_work_that_was_given_up_for_another_builds_is_what_that_one_did() -> Non
         assert verdicts(folding.build(3.0)) == {"own:1": "hit", "own:2": "miss", "own:3": "miss"}
 
 
+def test_two_platforms_that_come_to_the_same_are_one_work() -> None:
+    folding = Fold(Build(status=Status.RUNNING))
+    folding.hear(vertex("[linux/amd64 1/1] COPY . /", 0, 1, digest="1"), 0.0)
+    folding.hear(
+        vertex("[linux/arm64 1/1] COPY . /", 0, 1, error="context canceled: context canceled", digest="2"), 0.0
+    )
+    assert sorted(verdicts(folding.build(1.0)).values()) == ["canceled", "miss"]
+    folding.end(Status.SUCCEEDED, 1.0)
+    assert set(verdicts(folding.build(1.0)).values()) == {"miss"}
+
+
 def test_steps_of_another_target_that_were_not_announced_are_not_shown() -> None:
     folding = Fold(Build(status=Status.RUNNING), announce("RUN a", stage="own"), foreign={"f", "g"})
     folding.hear(vertex("[base 2/2] RUN base", 0, 1, digest="f"), 0.0)

@@ -320,6 +320,8 @@ class Fold:
             own = vertices
         since = [vertex.since for vertex in vertices if vertex.since is not None]
         verdict = self._verdict(own, vertices, is_from=_is_from(text))
+        if self._build.status is Status.SUCCEEDED and verdict in (Verdict.CANCELED, Verdict.SKIPPED):
+            verdict = self._twin(row) or verdict
         foreseen = self._foreseen.get((platform or "", stage, index))
         return Step(
             id=row.id,
@@ -345,6 +347,16 @@ class Fold:
             cause=foreseen.cause if foreseen and verdict in (Verdict.PENDING, Verdict.RUNNING) else None,
             pieces=tuple(piece for vertex in vertices for piece in vertex.fetched),
         )
+
+    def _twin(self, row: _Row) -> Verdict | None:
+        """What became of the same step for another platform: where both come to the same, BuildKit does one."""
+        for other in self._rows.values():
+            if other is not row and other.key[1:] == row.key[1:]:
+                vertices = [vertex for vertex in other.seen() if not vertex.canceled]
+                verdict = self._verdict(vertices, vertices, is_from=_is_from(row.key[-1]))
+                if verdict in (Verdict.HIT, Verdict.MISS):
+                    return verdict
+        return None
 
     def _verdict(self, own: list[Seen], vertices: list[Seen], *, is_from: bool) -> Verdict:
         """The engine's word for a step.

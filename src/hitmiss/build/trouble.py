@@ -6,10 +6,11 @@ engine's own last sentence stays. Nothing is guessed: each recogniser names wher
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from hitmiss.build import trouble_asked, trouble_files, trouble_images, trouble_steps
-from hitmiss.build.model import Build
+from hitmiss.build.model import Build, Status
 from hitmiss.build.trouble_case import Advice, Case, Known
 
 __all__ = ["Advice", "Known", "advice", "notices", "plain_build"]
@@ -45,3 +46,14 @@ def plain_build(environment: Mapping[str, str]) -> str:
     if value not in ("0", "f", "F", "false", "FALSE", "False"):
         return ""
     return f"DOCKER_BUILDKIT={value} is set: hitmiss builds with BuildKit all the same, `docker build` here does not."
+
+
+def passes(build: Build) -> bool:
+    """Whether the engine failed on what is over by itself: built again, the same goes well.
+
+    containerd may collect the layers of an image whose name moves to another one while that one is unpacked.
+    """
+    return build.status is Status.FAILED and any(_PASSES.search(line) for line in build.text)
+
+
+_PASSES = re.compile(r"failed to prepare extraction snapshot .*: parent snapshot \S+ does not exist")
