@@ -16,12 +16,12 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from tests.matrix.case import Build, Case
-from tests.support import hitmiss
 from tests.support.engine import PrivateEngine
 from tests.support.environment import PERSONAL
 from tests.support.install import PLUGINS
 from tests.support.project import Project
 from tests.support.streams import simple_verdicts
+from tests.support.warm import warm
 
 OTHER_BASE = "other-base:latest"
 """An image that every engine of the matrix has beside those of `images.DEFAULT_NAMES`, with other files."""
@@ -121,15 +121,7 @@ class Run:
     def _hitmiss(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         env = {name: value for name, value in os.environ.items() if not PERSONAL.match(name)}
         env = {**self.engine.env(env, home=self.home), "TMPDIR": str(self.place)}
-        return subprocess.run(
-            [*hitmiss.COMMAND, *words],
-            cwd=self.project.path,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        return warm().run(*words, cwd=self.project.path, env=env)
 
     def _record(self, ref: str, steps: Steps) -> dict[str, str]:
         words = [_buildx(), "history", "logs", ref, "--progress", "rawjson"]
