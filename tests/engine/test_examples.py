@@ -1,6 +1,6 @@
 """The example projects in a session that watches: each does what its README says, verdict by verdict.
 
-`test_examples_build.py` has what docker's own commands make of them; here hitmiss is typed in their folders.
+hitmiss is typed in their folders, as a new user would.
 """
 
 from __future__ import annotations

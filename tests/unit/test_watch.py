@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -411,6 +412,29 @@ def test_a_folder_that_cannot_be_read_is_told(root: Path) -> None:
         (root / "shut").chmod(0o700)
     assert f"notice The folder {root}/shut cannot be read" in out
     assert "modified src/main.py" in out
+
+
+async def test_a_notice_is_told_where_the_watch_was_begun(root: Path) -> None:
+    # What a screen keeps in a context variable is there when it is told of a notice.
+    where: ContextVar[str] = ContextVar("where", default="nowhere")
+    where.set("here")
+    found: list[str] = []
+    stop = asyncio.Event()
+
+    class Broken(Watcher):
+        def read_rules(self) -> list[str]:
+            self.tell("something")
+            return super().read_rules()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hitmiss.project.watcher.Watcher", Broken)
+        told = watch(resolve(str(root)), stop=stop, on_notice=lambda _: found.append(where.get()))
+        async for _ in told:
+            break
+        await wait_for_async(lambda: found, TIMEOUT)
+        stop.set()
+        await told.aclose()  # type: ignore[attr-defined]
+    assert found == ["here"]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ event that was lost all come out right.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
@@ -99,6 +100,7 @@ async def watch(
     from hitmiss.project.watcher import Watcher
 
     loop = asyncio.get_running_loop()
+    context = contextvars.copy_context()  # the thread has none of what the caller's callbacks may look for
     found: asyncio.Queue[frozenset[Change]] = asyncio.Queue()
 
     def emit(changes: frozenset[Change]) -> None:
@@ -107,7 +109,7 @@ async def watch(
 
     def notice(sentence: str) -> None:
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(on_notice, sentence)
+            loop.call_soon_threadsafe(on_notice, sentence, context=context)
 
     watcher = Watcher(contexts, emit, notice, force_polling=force_polling)
     threading.Thread(target=watcher.run, name="hitmiss-watch").start()

@@ -7,7 +7,9 @@ a second and sets only what is different.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import shutil
+import threading
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -44,6 +46,7 @@ from hitmiss.ui.widgets.why_view import WhyView
 
 __all__ = ["HitmissApp", "Subject"]
 
+_LATE_S = 0.2
 _FRAME_S = 1 / 20
 _CLOCK_S = 0.1
 _REST = 5
@@ -73,6 +76,11 @@ class HitmissApp(Acts):
         self._subject = subject
         self._keys = actions.keymap(keys or {})
         self._pending: Timer | None = None
+        self._due = 0.0
+        """When a drawing that was asked for is overdue, so that it is asked for again: a timer can be lost."""
+        self._own_thread = 0
+        self._home_loop: asyncio.AbstractEventLoop | None = None
+        self._surroundings: contextvars.Context | None = None
         self._clock: Timer | None = None
         self._drawn = self._cost = 0.0
         self._snapshot = subject.snapshot()
@@ -142,6 +150,8 @@ class HitmissApp(Acts):
             self._wanted()
 
     async def _run_subject(self) -> None:
+        self._own_thread, self._surroundings = threading.get_ident(), contextvars.copy_context()
+        self._home_loop = asyncio.get_running_loop()
         self._subject.on_change = self._wanted
         try:
             await self._subject.run()
@@ -174,10 +184,17 @@ class HitmissApp(Acts):
 
     def _wanted(self) -> None:
         """Something changed: draw soon, but neither faster than the eye follows nor so often that keys must wait."""
-        if self._pending is None and self.is_running:
+        if self._home_loop and threading.get_ident() != self._own_thread:
+            self._home_loop.call_soon_threadsafe(self._wanted)
+        elif self.is_running and (self._pending is None or time.monotonic() > self._due):
             pause = max(_FRAME_S, self._cost * _REST)
             wait = max(0.001, self._drawn + pause - time.monotonic())  # a Textual timer of 0 s never rings
-            self._pending = self.set_timer(wait, self._draw)
+            self._due = time.monotonic() + wait + _LATE_S
+            # Nor does one that is begun where the app is not known: who calls may come from another thread's callback.
+            if self._surroundings:
+                self._pending = self._surroundings.run(self.set_timer, wait, self._draw)
+            else:
+                self._pending = self.set_timer(wait, self._draw)
 
     def _draw(self) -> None:
         self._pending = None
