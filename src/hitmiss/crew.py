@@ -190,6 +190,12 @@ class Crew:
         """The build before the one that runs."""
         return self.only.last if self.only else self._finished
 
+    def began(self, name: str) -> float | None:
+        """When the build of a member began that runs now, in seconds since 1970; None where none does."""
+        runner = self.round.runner(name) if self.round else None
+        started = runner.build(name).started if runner else None
+        return started.timestamp() if started else None
+
     def log(self, step_id: str) -> StepLog | None:
         """The output of a step of the build that is shown."""
         for member in self.members.values():

@@ -369,7 +369,11 @@ class Session:
             return
         members = self._crew.members
         read = {name for name, mine in changes.items() if members[name].reads(self._watched(mine))}
-        same = {name for name in read - defined if members[name].sources.same_as_before(changes[name])}
+        same = {
+            name
+            for name in read - defined
+            if members[name].sources.same_as_before(changes[name], self._crew.began(name))
+        }
         reached = defined | (read - same)
         told = frozenset(change for mine in changes.values() for change in mine)
         if reached:

@@ -124,10 +124,11 @@ class Sources:
                 self._told.append((time.time(), change.context, change.path))
                 self._changed.setdefault(change.context, set()).add(change.path)
 
-    def same_as_before(self, changes: Iterable[Change]) -> bool:
+    def same_as_before(self, changes: Iterable[Change], since: float | None = None) -> bool:
         """Whether the files that were saved hold what they held when the last plan was made.
 
-        False where finding out would take long.
+        `since` is when the build that runs began, in seconds since 1970: what was written later it may have read as it
+        was before, whatever the plan has seen. False where finding out would take long.
         """
         found = list(changes)
         if self._whole or len(found) > _FEW or not self.lock.acquire(blocking=False):
@@ -138,6 +139,8 @@ class Sources:
                 if held is None or change.folder:
                     return False
                 held.refresh([change.path])
+                if since is not None and held.manifest.when(change.path) > int(since * 1e9):
+                    return False
                 if held.changed(change.path, self._planned.get(change.context, -1)):
                     return False
             return True
