@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -76,7 +77,8 @@ class Pool:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._held: dict[Sign, Held] = {}
+        self._held: WeakValueDictionary[Sign, Held] = WeakValueDictionary()
+        """Those that a target still reads."""
 
     def held(self, path: Path, rules: IgnoreRules, store: Store) -> tuple[Held, bool]:
         """The manifest of a folder under these rules, and whether it was read just now."""
@@ -84,8 +86,6 @@ class Pool:
         known = self._held.get(sign)
         if known:
             return known, False
-        for other in [other for other in self._held if other[0] == sign[0] and other[1] != rules]:
-            del self._held[other]  # the rules have changed
         held = self._held[sign] = Held(Manifest(str(path), rules, store.index(path)))
         held.read()
         store.keep_index(path, held.manifest.index())
