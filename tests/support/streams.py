@@ -62,8 +62,9 @@ def verdicts(build: Build) -> dict[str, str]:
 def simple_verdicts(stream: bytes) -> dict[str, str]:
     """Every step's verdict read as plainly as can be, sharing no code with the program: vertex name → verdict.
 
-    Cached wins; an error is `failed` unless it ends in BuildKit's words for a cancel; what never started is `skipped`.
-    A FROM that fetched nothing is a hit. The merge of a `COPY --link` (`LINK COPY …`) is no step.
+    What has inputs and ever started without being cached ran; else cached wins. An error is `failed` unless it ends in
+    BuildKit's words for a cancel; what never started is `skipped`. A FROM that fetched nothing is a hit. The merge of a
+    `COPY --link` (`LINK COPY …`) is no step.
     """
     return dict(simple_steps(stream).values())
 
@@ -72,6 +73,7 @@ def simple_steps(stream: bytes) -> dict[str, tuple[str, str]]:
     """The same by the vertices' digests: (name, verdict)."""
     vertices: dict[str, dict[str, object]] = {}
     fetched: set[str] = set()
+    ran: set[str] = set()
     for line in stream.splitlines():
         try:
             event = json.loads(line)
@@ -80,6 +82,8 @@ def simple_steps(stream: bytes) -> dict[str, tuple[str, str]]:
         for vertex in event.get("vertexes") or []:
             known = vertices.setdefault(vertex["digest"], {"name": vertex["name"]})
             known.update({key: value for key, value in vertex.items() if value})
+            if vertex.get("inputs") and vertex.get("started") and not vertex.get("cached"):
+                ran.add(vertex["digest"])
         fetched |= {s["vertex"] for s in event.get("statuses") or [] if s["id"].startswith(("sha256:", "extracting"))}
     found = {}
     for digest, vertex in vertices.items():
@@ -90,7 +94,7 @@ def simple_steps(stream: bytes) -> dict[str, tuple[str, str]]:
         error = str(vertex.get("error", ""))
         if error:
             verdict = "canceled" if error.endswith("context canceled") else "failed"
-        elif vertex.get("cached"):
+        elif vertex.get("cached") and digest not in ran:
             verdict = "hit"
         elif not vertex.get("started"):
             verdict = "skipped"

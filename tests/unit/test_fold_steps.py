@@ -97,6 +97,19 @@ def test_the_verdict_of_a_step(heard: list[Event], verdict: Verdict) -> None:
     assert only(*heard, status=Status.FAILED).verdict is verdict
 
 
+def test_what_runs_while_a_hit_stands_on_it_ran() -> None:
+    """One step reads its result, which is gone; another one that stands on it hits, and BuildKit calls it cached."""
+    ran, ran_not = vertex(NAME, 0, 3, inputs=("from",)), vertex(NAME, 1, 1, cached=True, inputs=("from",))
+    folding = Fold(Build(status=Status.RUNNING))
+    folding.hear(vertex(NAME, 0, inputs=("from",)), 0.5)
+    folding.hear(ran_not, 1.0)
+    assert folding.build(1.0).steps[0].verdict is Verdict.RUNNING
+    folding.hear(ran, 3.0)
+    assert folding.build(3.0).steps[0].verdict is Verdict.MISS
+    assert only(ran_not, ran).verdict is Verdict.MISS
+    assert only(ran_not).verdict is Verdict.HIT
+
+
 def test_a_step_runs_while_it_runs() -> None:
     folding = Fold(Build(status=Status.RUNNING))
     folding.hear(vertex(NAME), 0.5)

@@ -64,10 +64,11 @@ class Seen:
     """One vertex as it has been reported so far: intervals merged, the last word kept."""
 
     __slots__ = (
+        "_cached",
         "_pieces",
+        "_ran",
         "_sent",
         "activity",
-        "cached",
         "digest",
         "error",
         "inputs",
@@ -82,7 +83,8 @@ class Seen:
         self.name = ""
         self.inputs: tuple[str, ...] = ()
         self.intervals: dict[datetime, datetime | None] = {}
-        self.cached = False
+        self._cached = False
+        self._ran = False
         self.error = ""
         self.pulled = False
         """Whether layers of an image were fetched or unpacked for it."""
@@ -96,7 +98,8 @@ class Seen:
         """A report of it."""
         self.name = self.name or vertex.name
         self.inputs = vertex.inputs or self.inputs
-        self.cached = self.cached or vertex.cached
+        self._cached = self._cached or vertex.cached
+        self._ran = self._ran or bool(self.inputs and vertex.started and not vertex.cached)
         self.error = vertex.error or self.error
         if vertex.started is not None:
             self.intervals[vertex.started] = vertex.completed or self.intervals.get(vertex.started)
@@ -121,9 +124,19 @@ class Seen:
         return tuple(piece for piece in self._pieces.values() if piece.name.startswith("sha256:"))
 
     @property
+    def cached(self) -> bool:
+        """Whether its result was there already.
+
+        BuildKit calls whatever stands above a hit cached, even what runs at that moment because another step reads it
+        (`solver/progress.go`, vertexStream.append). What has inputs is reported as started and not cached only where it
+        runs (`solver/jobs.go`, sharedOp.Exec); what has none, where its key is made too.
+        """
+        return self._cached and not self._ran
+
+    @property
     def looked_at(self) -> bool:
         """Whether BuildKit did anything for it, if only to see that it has it."""
-        return self.cached or bool(self.intervals)
+        return self._cached or bool(self.intervals)
 
     @property
     def running(self) -> bool:
