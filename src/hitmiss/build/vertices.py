@@ -99,7 +99,7 @@ class Seen:
         self.name = self.name or vertex.name
         self.inputs = vertex.inputs or self.inputs
         self._cached = self._cached or vertex.cached
-        self._ran = self._ran or bool(self.inputs and vertex.started and not vertex.cached)
+        self._ran = self._ran or bool(vertex.inputs and vertex.started and not vertex.cached)
         self.error = vertex.error or self.error
         if vertex.started is not None:
             self.intervals[vertex.started] = vertex.completed or self.intervals.get(vertex.started)
@@ -128,8 +128,9 @@ class Seen:
         """Whether its result was there already.
 
         BuildKit calls whatever stands above a hit cached, even what runs at that moment because another step reads it
-        (`solver/progress.go`, vertexStream.append). What has inputs is reported as started and not cached only where it
-        runs (`solver/jobs.go`, sharedOp.Exec); what has none, where its key is made too.
+        (`solver/progress.go`, vertexStream.append). A report that names inputs, a start, and not that it is cached, is
+        made of what runs alone (`solver/jobs.go`, sharedOp.Exec): where a key is made of nothing else, or an imported
+        result is fetched, no inputs are named (sharedOp.CacheMap, `util/progress/controller`).
         """
         return self._cached and not self._ran
 

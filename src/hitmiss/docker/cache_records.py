@@ -27,6 +27,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from hitmiss.build.model import Build, Step, Verdict
+from hitmiss.build.vertices import read_name
 from hitmiss.cache.facts import Key, Known
 from hitmiss.docker import client, endpoint
 from hitmiss.docker.storage import age_of, bytes_of
@@ -171,7 +172,9 @@ def _fit(step: Step, record: CacheRecord) -> tuple[bool, bool, float] | None:
         return None
     if not same and not (step.instruction[:4].upper() == "RUN " and record.description.startswith(_EXEC)):
         return None
-    elsewhere = record.description.startswith("[") and step.stage not in record.description.partition("]")[0]
+    name = read_name(record.description)
+    stage, platform = (name.stage, name.platform) if name else ("", None)
+    elsewhere = stage not in ("", step.stage) or platform not in (None, step.platform)
     return not same, elsewhere, abs((record.created - end).total_seconds())
 
 
