@@ -21,7 +21,7 @@ from tests.engine.random_context import RandomContext
 
 pytestmark = pytest.mark.engine
 
-TREES = int(os.environ.get("HITMISS_CONTENT_TREES", "5"))
+TREES = int(os.environ.get("HITMISS_CONTENT_TREES", "3"))
 """Random trees, each of which is edited and built `EDITS` times."""
 EDITS = 6
 SEED = int(os.environ.get("HITMISS_CONTENT_SEED", "5"))
