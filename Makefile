@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
+# As on a user's machine, where a module is compiled when it is installed and not each time hitmiss starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check lint bench matrix generated screenshots stop clean
 
 # With the engine that is there; else, on Debian as root, with a private one; else hitmiss itself says what to do.
