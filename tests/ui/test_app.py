@@ -61,6 +61,22 @@ async def ready(pilot: Pilot[int], subject: Scripted) -> HitmissApp:
     return app
 
 
+async def test_a_key_that_is_quicker_than_the_second_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    mount = HitmissApp.on_mount
+
+    def hasty(app: HitmissApp) -> None:
+        mount(app)
+        app.simulate_key("d")
+
+    monkeypatch.setattr(HitmissApp, "on_mount", hasty)
+    subject = scene(ACTIONS[0])
+    app = HitmissApp(subject)
+    async with app.run_test(size=SIZE) as pilot:
+        await ready(pilot, subject)
+        await wait_for_async(lambda: app.query_one(Panels).current == "dockerfile", 10, "the panel")
+        assert app.query_one(Panels).displayed_children == [app.query_one("#dockerfile")]
+
+
 CALLS: dict[str, tuple[object, ...]] = {
     "rebuild": ("rebuild", False, ()),
     "no_cache": ("rebuild", True, ()),

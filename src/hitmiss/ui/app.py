@@ -90,7 +90,7 @@ class HitmissApp(Acts):
         self._shown_source: tuple[object, ...] = ()
         self._turned: tuple[int, str] = (-1, "")
         self._shown_files: tuple[object, object] = (None, None)
-        self._painted = False
+        self._painted = self._filled = False
         self._failed_shown = -1
         self._leaving: int | None = None
         self._begun = False
@@ -104,12 +104,7 @@ class HitmissApp(Acts):
             with Container(id="steps-frame"):
                 yield StepTree(id="steps")
             with Panels(id="panels", initial="log"):
-                yield WhyView(id="why")
                 yield LogView(id="log")
-                yield DockerfileView(id="dockerfile")
-                yield FilesView(id="files")
-                yield ImageView(id="image")
-                yield HistoryView(id="history")
         yield Footer(show_command_palette=False, compact=False)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -139,15 +134,26 @@ class HitmissApp(Acts):
         self.set_class(not self.current_theme.dark, "-light-mode", update=False)
         self.stylesheet.set_variables(self.get_css_variables())
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         """The session starts after the first frame is on the screen."""
         self._begun = True
         if self._leaving is not None:
             self.run_worker(self._leave(self._leaving), exit_on_error=False)
         else:
             self.run_worker(self._run_subject())
+            await self._fill_panels()
             self._painted = True
             self._wanted()
+
+    async def _fill_panels(self) -> None:
+        """Make the panels that the first frame does not show: it would wait for them."""
+        if not self._filled:
+            self._filled = True
+            views = (WhyView(id="why"), DockerfileView(id="dockerfile"), FilesView(id="files"),
+                     ImageView(id="image"), HistoryView(id="history"))  # fmt: skip
+            for view in views:
+                view.display = False
+            await self._panels.mount(*views)
 
     async def _run_subject(self) -> None:
         self._own_thread, self._surroundings = threading.get_ident(), contextvars.copy_context()
@@ -166,6 +172,7 @@ class HitmissApp(Acts):
 
     async def action_act(self, act_id: str) -> None:
         """Do one of `actions.ACTIONS`."""
+        await self._fill_panels()  # a key may be quicker than the second frame
         await self._run_act(act_id)
 
     async def _run_act(self, act_id: str) -> None:
@@ -252,7 +259,7 @@ class HitmissApp(Acts):
         """Log while a build runs, Why once it is known why its steps ran; the user's choice goes before both."""
         told = build.status is Status.SUCCEEDED and any(step.cause for step in build.own_steps)
         phase = "running" if build.status is Status.RUNNING else "told" if told else ""
-        if phase and (build.number, phase) != self._turned:
+        if self._painted and phase and (build.number, phase) != self._turned:
             self._turned = (build.number, phase)
             misses = any(step.verdict is Verdict.MISS for step in build.own_steps)
             own = "log" if phase == "running" else "why" if misses else ""

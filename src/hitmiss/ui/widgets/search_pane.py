@@ -45,17 +45,17 @@ class SearchPane(Vertical):
     def __init__(self, lines: LinesView, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._view = lines
+        self._has_bar = False
 
     def compose(self) -> ComposeResult:
-        """The lines, and the bar that is not shown yet."""
+        """The lines. The bar is made when it is first asked for: the first frame waits for every widget there is."""
         yield self._view
-        with Horizontal(classes="search-bar"):
-            yield Label("/")
-            yield Input(placeholder="search", compact=True)
-            yield Label(classes="found")
 
-    def on_mount(self) -> None:
-        """The count follows the lines: a log may grow while it is searched."""
+    async def _make_bar(self) -> None:
+        """The count in it follows the lines: a log may grow while it is searched."""
+        self._has_bar = True
+        field = Input(placeholder="search", compact=True)
+        await self.mount(Horizontal(Label("/"), field, Label(classes="found"), classes="search-bar"))
         self.watch(self._view, "found", self._show_found)
 
     def focus_lines(self) -> None:
@@ -73,8 +73,10 @@ class SearchPane(Vertical):
             return self.searching
         return True
 
-    def action_open_search(self) -> None:
+    async def action_open_search(self) -> None:
         """Open the bar, or go back to it."""
+        if not self._has_bar:
+            await self._make_bar()
         self.add_class("-searching")
         field = self.query_one(Input)
         field.focus()
