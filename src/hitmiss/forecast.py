@@ -30,6 +30,7 @@ from hitmiss.cache.operations import Operations, StepRef
 from hitmiss.cache.retold import as_build, work_of
 from hitmiss.docker import cache_records
 from hitmiss.docker.copies import copies
+from hitmiss.docker.tied import named
 from hitmiss.history.store import Store
 from hitmiss.inquiry import Engine, Left, Records, left_by
 from hitmiss.outcome import imports, outcome, ref, told
@@ -89,8 +90,8 @@ async def explained(forecaster: Forecaster, plan: Plan, build: Build, there: Awa
     """
     if not any(step.verdict.looked_at for step in build.steps):
         return build
-    left = left_by(plan.engine, await there, build)
-    return await asyncio.to_thread(forecaster.explain, plan, build, left)
+    records = await there
+    return await asyncio.to_thread(lambda: forecaster.explain(plan, build, left_by(plan.engine, records, build)))
 
 
 class Forecaster:
@@ -372,7 +373,7 @@ class Forecaster:
             return None
         ours = {each.record for each in self._known.values()}
         others = [each for each in plan.engine.records or () if each.id not in ours]
-        there = cache_records.named(others, build)
+        there = named(others, build)
         lost = plan.memory.lost
         return frozenset(
             step.id

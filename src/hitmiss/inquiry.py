@@ -13,6 +13,7 @@ from hitmiss.build.model import Build
 from hitmiss.cache.derive import image_names
 from hitmiss.cache.operations import Image
 from hitmiss.docker import cache_records, provenance, registry
+from hitmiss.docker.tied import tie
 from hitmiss.errors import HitmissError
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition
@@ -98,4 +99,4 @@ def left_by(before: Engine, there: Records, build: Build) -> Left:
     """What a build that has ended left behind; `before` is from its beginning, `there` from after its end."""
     if before.records is None or there.all is None:
         return Left()
-    return Left(cache_records.tie({each.id for each in before.records}, there.all, build), there.all, there.asked)
+    return Left(tie({each.id for each in before.records}, there.all, build), there.all, there.asked)

@@ -61,7 +61,7 @@ class Busy:
 
 def _selected(screen: pyte.Screen) -> str:
     """The line of the tree that is looked at, found by its background; without its times, which move by themselves."""
-    rows = range(4, screen.lines - 3)
+    rows = range(4, screen.lines - 2)
     grounds = [screen.buffer[y][3].bg for y in rows]
     usual = max(set(grounds), key=grounds.count)
     marked = [y for y, ground in zip(rows, grounds, strict=True) if ground != usual]

@@ -10,7 +10,8 @@ import pytest
 
 from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.docker import client, endpoint, past
-from hitmiss.docker.cache_records import CacheRecord, lost, records, tie, time_of
+from hitmiss.docker.cache_records import CacheRecord, lost, records, time_of
+from hitmiss.docker.tied import tie
 from hitmiss.errors import HitmissError
 from hitmiss.runner import Job, Runner
 from hitmiss.settings import BuildOptions

@@ -1,4 +1,4 @@
-"""The engine's cache records as a plan needs them: which there are, whose they are, and whose result is gone.
+"""The engine's cache records as a plan needs them: which there are, and whose result is gone. `tied.py` says whose.
 
 What is told here of the engine was seen on Docker Engine 28.5.2 with its embedded BuildKit and the containerd store
 (`tests/engine/test_eviction_rules.py`).
@@ -21,13 +21,11 @@ cache, and hits when there are only a FROM and other WORKDIRs above it in its st
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from hitmiss.build.model import Build, Step, Verdict
-from hitmiss.build.vertices import read_name
 from hitmiss.cache.facts import Key, Known
 from hitmiss.docker import client, endpoint
 from hitmiss.docker.storage import age_of, bytes_of
@@ -36,11 +34,7 @@ from hitmiss.errors import HitmissError
 _ASK_S = 10.0
 """How long the engine may take, in seconds: 200 records took 6 ms over its socket, and 220 ms through buildx."""
 
-_SLACK = timedelta(milliseconds=50)
-"""How far a record's time may lie outside of its step's."""
-
 _SOURCE = "source.local"
-_EXEC = "mount / from exec "
 
 
 class CacheRecord(msgspec.Struct, frozen=True):
@@ -68,41 +62,6 @@ async def records(builder: str = "") -> tuple[CacheRecord, ...]:
         except (OSError, msgspec.DecodeError):
             pass  # an engine that cannot be asked directly may still answer to buildx
     return await _listed(builder)
-
-
-def tie(before: Set[str], after: Iterable[CacheRecord], build: Build) -> dict[str, str]:
-    """The record of each step of a build that has ended, by the step's id; steps that cannot be told are left out.
-
-    `before` are the ids that there were when it began. A step that ran left a new one behind, made while it ran. One
-    that hit has the only record with its text, if there is but one. A FROM has none of its own.
-    """
-    regular = [each for each in after if each.type == "regular" and each.created]
-    steps = [step for step in build.steps if step.instruction[:5].upper() != "FROM "]
-    fits = sorted(
-        (rank, step.id, record.id)
-        for step in steps
-        if step.verdict is Verdict.MISS and step.started
-        for record in regular
-        if record.id not in before and (rank := _fit(step, record)) is not None
-    )
-    tied: dict[str, str] = {}
-    taken: set[str] = set()
-    for _, step_id, record_id in fits:
-        if step_id not in tied and record_id not in taken:
-            tied[step_id] = record_id
-            taken.add(record_id)
-    for step in steps:
-        if step.verdict is Verdict.HIT:
-            same = [record.id for record in regular if _is_text_of(step, record.description)]
-            if len(same) == 1 and same[0] not in taken:
-                tied[step.id] = same[0]
-    return tied
-
-
-def named(records: Iterable[CacheRecord], build: Build) -> frozenset[str]:
-    """The steps of a build of which there is a record with their text, by their ids."""
-    found = [each for each in records if each.type == "regular" and each.description]
-    return frozenset(step.id for step in build.steps if any(_is_text_of(step, each.description) for each in found))
 
 
 def lost(
@@ -154,72 +113,6 @@ def _on_images(present: Mapping[str, CacheRecord]) -> set[str]:
             else:
                 found[path.pop()] = any(found[each] for each in record.parents)
     return {key for key, stands in found.items() if stands}
-
-
-# Which record is a step's
-
-
-def _fit(step: Step, record: CacheRecord) -> tuple[bool, bool, float] | None:
-    """How well a new record fits a step that ran (less is better); None when it is another's.
-
-    A RUN whose text does not show in the record's (a secret was taken out of it) is told by the time alone.
-    """
-    assert step.started is not None
-    assert record.created is not None
-    end = step.started + timedelta(seconds=step.duration_s)
-    same = _is_text_of(step, record.description)
-    if not step.started - _SLACK <= record.created <= end + _SLACK:
-        return None
-    if not same and not (step.instruction[:4].upper() == "RUN " and record.description.startswith(_EXEC)):
-        return None
-    name = read_name(record.description)
-    stage, platform = (name.stage, name.platform) if name else ("", None)
-    elsewhere = stage not in ("", step.stage) or platform not in (None, step.platform)
-    return not same, elsewhere, abs((record.created - end).total_seconds())
-
-
-_NAME = re.compile(r"\[[^\]]*?(\d+)/\d+\] (.*)", re.DOTALL)
-_FLAG = re.compile(r"""--[a-z]+(?:=(?:"[^"]*"|'[^']*'|\S)*)?\s+""")
-_HEREDOC = re.compile(r"<<-?\S+ \((.*?)(?:\.\.\.)?\)$", re.DOTALL)
-
-
-def _is_text_of(step: Step, description: str) -> bool:
-    """Whether a record's description is that of the step.
-
-    `[stage 2/4] COPY a b`, the step's name, for COPY, ADD and WORKDIR (`LINK COPY` is the merge of a `COPY --link`, not
-    the copy); `mount / from exec /bin/sh -c COMMAND` for RUN.
-    """
-    text = step.instruction
-    if text[:4].upper() != "RUN ":
-        name = _NAME.fullmatch(description)
-        return bool(name and int(name[1]) == step.index and _plain(name[2]) == _plain(text))
-    if not description.startswith(_EXEC):
-        return False
-    return _ends(_plain(description.removeprefix(_EXEC)), _command(text))
-
-
-def _ends(done: str, wanted: str) -> bool:
-    return done == wanted or done.endswith(f" {wanted}") or (wanted.endswith("…") and wanted[:-1] in done)
-
-
-def _command(text: str) -> str:
-    """What a RUN runs, as the record's description ends with it; "…" at its end: it only holds that."""
-    rest = text[4:].lstrip()
-    while flag := _FLAG.match(rest):
-        rest = rest[flag.end() :]
-    if heredoc := _HEREDOC.match(rest):
-        return _plain(heredoc[1]) + "…"
-    if rest.startswith("<<"):
-        return _plain(rest) + "…"
-    try:
-        words = msgspec.json.decode(rest, type=list[str])
-    except msgspec.DecodeError:
-        return _plain(rest)
-    return _plain(" ".join(words))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split())
 
 
 # What the engine tells

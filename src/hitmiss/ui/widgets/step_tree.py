@@ -115,6 +115,8 @@ class StepTree(ScrollView, can_focus=True):
         self._folded: set[str] = {INTERNAL_STAGE.id}
         self._time_width = _SHORTEST_TIME
         self._word_width = _WORD_WIDTH
+        self._measured: dict[str, tuple[Step, bool, int, int]] = {}
+        """Columns that word and time of a step take, by its id, for as long as nothing of it changes."""
         self._selected_id = ""
         self._notes: dict[str, str] = {}
         """What there is to say of targets, by the ids of their titles."""
@@ -160,12 +162,19 @@ class StepTree(ScrollView, can_focus=True):
 
         Says whether a width has changed.
         """
-        steps = [row.step for row in self._rows if row.step]
-        widest = max((len(self._time(step)) for step in steps), default=0)
         wordy = self.scrollable_content_region.width >= _WORDY
-        # A word that says more than the verdict keeps its distance from the time.
-        pieces = (_words(step, wordy) for step in steps)
-        words = max((sum(len(text) for text, _ in each) + (len(each) > 1) for each in pieces), default=0)
+        steps = [row.step for row in self._rows if row.step]
+        known, self._measured = self._measured, {}
+        for step in steps:
+            entry = known.get(step.id)
+            if entry is None or entry[0] is not step or entry[1] != wordy or step.running_since is not None:
+                pieces = _words(step, wordy)
+                # A word that says more than the verdict keeps its distance from the time.
+                words = sum(len(text) for text, _ in pieces) + (len(pieces) > 1)
+                entry = (step, wordy, words, len(self._time(step)))
+            self._measured[step.id] = entry
+        words = max((entry[2] for entry in self._measured.values()), default=0)
+        widest = max((entry[3] for entry in self._measured.values()), default=0)
         before = (self._time_width, self._word_width)
         if not _SHORTEST_TIME <= widest <= self._time_width or widest < self._time_width - 4:
             self._time_width = max(widest, _SHORTEST_TIME)
