@@ -14,7 +14,7 @@ def main() -> None:
     """Run hitmiss. Whatever goes wrong, a traceback goes to a file, not to the terminal."""
     # Next to nothing here is freed by the collector of cycles, and at Python's own threshold of 700 it takes a tenth of
     # the time until the first frame.
-    gc.set_threshold(_RARELY, 20, 20)
+    gc.set_threshold(_RARELY, 10, 10)
     try:
         import click
 

@@ -6,13 +6,13 @@ where flags go before it. It builds nothing: the session does.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from hitmiss.aside import aside
 from hitmiss.build.model import Planned
 from hitmiss.cache.derive import image_names
 from hitmiss.crew import Crew
@@ -126,13 +126,13 @@ class Arguments:
             member = members[unit.name]
             await self._crew.remembered(unit.name)
             try:
-                definition = await asyncio.to_thread(self._crew.imagined, unit)
+                definition = await aside(self._crew.imagined, unit)
             except HitmissError as error:
                 return Cost(targets=names, problem=str(error), refused=True)
             if definition.error:
                 return Cost(targets=names, problem=definition.error, refused=True)
             engine = await self._ask(definition)
-            plan = await asyncio.to_thread(self._forecaster(member, unit).plan, definition, unit.options, engine)
+            plan = await aside(self._forecaster(member, unit).plan, definition, unit.options, engine)
             if plan is None:
                 return Cost(targets=names, problem="What it will cost cannot be told: the context is no folder here.")
             plans.append(plan)

@@ -8,7 +8,6 @@ engine is a coroutine.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from hitmiss import sending
+from hitmiss.aside import aside
 from hitmiss.build.model import Build, BuiltImage, Expected, Foreseen, Note, Planned, Status, Step, Verdict
 from hitmiss.cache import alarms, notes, timing
 from hitmiss.cache import causes as reasons
@@ -77,7 +77,7 @@ async def foresee(
 ) -> Plan | None:
     """Plan a build that begins now, and tell its fold: asked for while the client starts, so that nothing waits."""
     asked = msgspec.structs.replace(await engine, at_rest=False)
-    plan = await asyncio.to_thread(forecaster.plan, definition, options, asked)
+    plan = await aside(forecaster.plan, definition, options, asked)
     if plan:
         runner.foresee(plan.foreseen, forecaster.part)
     return plan
@@ -91,7 +91,7 @@ async def explained(forecaster: Forecaster, plan: Plan, build: Build, there: Awa
     if not any(step.verdict.looked_at for step in build.steps):
         return build
     records = await there
-    return await asyncio.to_thread(lambda: forecaster.explain(plan, build, left_by(plan.engine, records, build)))
+    return await aside(lambda: forecaster.explain(plan, build, left_by(plan.engine, records, build)))
 
 
 class Forecaster:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from hitmiss.aside import aside
 from hitmiss.build.model import Build, Planned
 from hitmiss.cache import timing
 from hitmiss.cache.moved import moved as alarms_of
@@ -124,17 +125,17 @@ class Foresight:
     async def weigh(self, build: Build, options: BuildOptions, cwd: Path) -> Weight:
         """What a finished build has made and moved; nobody waits for it."""
         with contextlib.suppress(Exception):
-            _, known = await asyncio.to_thread(self.forecaster.made_before, build.number, build.target)
+            _, known = await aside(self.forecaster.made_before, build.number, build.target)
             return await weigh(build, options, cwd, known)
         return Weight()
 
     async def weighed(self, build: Build, weight: Awaitable[Weight], definition: Definition) -> Build:
         """The finished build with that; it is remembered."""
         with contextlib.suppress(Exception):
-            number, known = await asyncio.to_thread(self.forecaster.made_before, build.number, build.target)
-            told = await asyncio.to_thread(weighed, build, await weight, definition, known, number)
+            number, known = await aside(self.forecaster.made_before, build.number, build.target)
+            told = await aside(weighed, build, await weight, definition, known, number)
             if told.images:
-                await asyncio.to_thread(self.forecaster.remember_images, told.number, told.images)
+                await aside(self.forecaster.remember_images, told.number, told.images)
             return told
         return build
 
@@ -157,12 +158,12 @@ class Foresight:
         The images called `unsettled` may be others by then: what hits only on those that are there now depends on them.
         """
         with contextlib.suppress(Exception):
-            plan = self.plan = await asyncio.to_thread(self.forecaster.plan, definition, options, engine)
+            plan = self.plan = await aside(self.forecaster.plan, definition, options, engine)
             if plan is None or not engine.images.keys() & set(unsettled):
                 return plan.build if plan else None
             images = {name: image for name, image in engine.images.items() if name not in unsettled}
             without = msgspec.structs.replace(engine, images=images)
-            other = await asyncio.to_thread(self.forecaster.plan, definition, options, without)
+            other = await aside(self.forecaster.plan, definition, options, without)
             return depending(plan, other).build if other else plan.build
         return None
 

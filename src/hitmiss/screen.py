@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from importlib import resources
@@ -32,6 +33,8 @@ from hitmiss.workspace import open_workspace
 
 _SIGNALS = {"SIGINT": CANCELED, "SIGTERM": 128 + 15, "SIGHUP": 128 + 1}
 """Signals that end the program, and the exit code of each."""
+_SWITCH_S = 0.001
+"""How long a thread that computes may keep the screen waiting: Python's own 5 ms are felt when two of them do."""
 _THREADS_S = 2.0
 _HANGUP_S = 3.0
 """How long the program may take to end when its terminal has gone; canceling a build takes one second at most."""
@@ -90,6 +93,7 @@ def demo(name: str, *, theme: str | None, recorded: bool) -> int:
 def _show(subject: Subject, settings: Settings, welcome: str = "") -> int:
     """Run the screen to its end; gives the exit code."""
     accept_any_bytes()
+    sys.setswitchinterval(_SWITCH_S)
     app = HitmissApp(subject, theme_name=settings.theme, keys=settings.keys, welcome=welcome)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as crash:
         app.error_console = Console(file=crash, width=120)  # where Textual prints the traceback of a crash

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
+import string
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NoReturn
@@ -180,7 +181,9 @@ def _pattern(text: str) -> str:
     text = text.strip()
     bare = text.removeprefix("!").strip()
     path = posixpath.normpath(bare) if bare.strip("/") or text == "/" else ""
-    if _PATTERN.fullmatch(path) and path.strip("/").strip() != "!":
+    rest = path.strip(f"/{string.whitespace}")
+    lonely = rest == "!" or (not rest and text.startswith("!"))  # nothing is left but the exclamation mark
+    if _PATTERN.fullmatch(path) and not lonely:
         return ""
     return f"has a pattern that cannot be read: {_value(text)}."
 

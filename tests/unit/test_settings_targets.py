@@ -4,7 +4,7 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hitmiss.errors import UsageError
@@ -183,6 +183,7 @@ def test_a_long_file_is_judged_at_once(tmp_path: Path) -> None:
     assert perf_counter() - start < 3
 
 
+@example("!/.")
 @given(st.text(alphabet="ab[]^-\\/.", min_size=1, max_size=8) | st.text(alphabet="ab*?!/. ", min_size=1, max_size=8))
 def test_a_pattern_is_refused_where_the_watch_could_not_read_it(pattern: str) -> None:
     try:

@@ -20,6 +20,7 @@ cache, and hits when there are only a FROM and other WORKDIRs above it in its st
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -58,7 +59,7 @@ async def records(builder: str = "") -> tuple[CacheRecord, ...]:
     if socket is not None:
         try:
             body = await endpoint.get(socket, "/v1.44/system/df?type=build-cache", timeout_s=_ASK_S)
-            return tuple(each.record() for each in msgspec.json.decode(body, type=_DiskUsage).records or ())
+            return await asyncio.to_thread(_disk_usage, body)
         except (OSError, msgspec.DecodeError):
             pass  # an engine that cannot be asked directly may still answer to buildx
     return await _listed(builder)
@@ -152,6 +153,10 @@ class _Told(msgspec.Struct, rename="pascal"):
 
 class _DiskUsage(msgspec.Struct):
     records: list[_Told] | None = msgspec.field(name="BuildCache", default=None)
+
+
+def _disk_usage(body: bytes) -> tuple[CacheRecord, ...]:
+    return tuple(each.record() for each in msgspec.json.decode(body, type=_DiskUsage).records or ())
 
 
 class _Line(msgspec.Struct, rename="pascal"):

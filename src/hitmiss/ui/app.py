@@ -23,7 +23,6 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
 
 from hitmiss.build.model import Build, Status, Step, Verdict
 from hitmiss.errors import CANCELED, HitmissError
@@ -36,6 +35,7 @@ from hitmiss.ui.widgets.dockerfile_view import DockerfileView, LineMark
 from hitmiss.ui.widgets.files_view import FilesView
 from hitmiss.ui.widgets.history_view import HistoryView
 from hitmiss.ui.widgets.image_view import ImageView
+from hitmiss.ui.widgets.keys_line import KeysLine
 from hitmiss.ui.widgets.log_view import LogView
 from hitmiss.ui.widgets.marks import line_marks
 from hitmiss.ui.widgets.panels import Panels
@@ -105,7 +105,7 @@ class HitmissApp(Acts):
                 yield StepTree(id="steps")
             with Panels(id="panels", initial="log"):
                 yield LogView(id="log")
-        yield Footer(show_command_palette=False, compact=False)
+        yield KeysLine(show_command_palette=False, compact=False)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return theme.FALLBACK
