@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
-import string
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NoReturn
@@ -180,12 +179,18 @@ def _pattern(text: str) -> str:
     """As the watch's own patterns have it, which cannot be asked from here: their room stands above the settings."""
     text = text.strip()
     bare = text.removeprefix("!").strip()
-    path = posixpath.normpath(bare) if bare.strip("/") or text == "/" else ""
-    rest = path.strip(f"/{string.whitespace}")
-    lonely = rest == "!" or (not rest and text.startswith("!"))  # nothing is left but the exclamation mark
-    if _PATTERN.fullmatch(path) and not lonely:
+    path = _clean(bare) if bare.strip("/") or text == "/" else ""
+    mark = "!" if text.startswith("!") else ""
+    # BuildKit reads a line twice, and refuses one of which nothing is left but the exclamation mark.
+    again = _clean((mark + (path[1:] if len(path) > 1 and path.startswith("/") else path)).strip())
+    if _PATTERN.fullmatch(path) and again != "!":
         return ""
     return f"has a pattern that cannot be read: {_value(text)}."
+
+
+def _clean(path: str) -> str:
+    """As Go's `path.Clean`: two slashes in front are one."""
+    return posixpath.normpath(re.sub("/+", "/", path))
 
 
 def _one_place(secret: Mapping[str, str]) -> str:
