@@ -272,10 +272,10 @@ class Crew:
 
     async def close(self) -> None:
         """End what is still being found out."""
-        left = [*self._work, *self._asked]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        while left := [*self._work, *self._asked]:  # what is canceled may have begun another
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def foretell(self, names: Iterable[str]) -> None:
         """Show what the next build of these would do: hollow glyphs on the tree that stands."""

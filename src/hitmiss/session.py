@@ -178,10 +178,10 @@ class Session:
             await asyncio.wait({self._building}, timeout=2.0)
         if self._crew.round:
             self._crew.round.abandon()
-        await self._crew.close()
         for task in self._work:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
+        await self._crew.close()
         if self._writer:
             self._writer.close()
         self._store.close()
@@ -343,6 +343,7 @@ class Session:
         if not found:  # the watch has begun
             for member in self._crew.members.values():
                 member.sources.follow()
+            self._catch_up()
             return
         changes: dict[str, list[watch.Change]] = {name: [] for name in self._crew.members}
         for change in found:
@@ -360,6 +361,15 @@ class Session:
             self._spawn(self._reopen(changes, back=watch.Kind.BACK in kinds))
             return
         self._reached(changes, back=watch.Kind.BACK in kinds)
+
+    def _catch_up(self) -> None:
+        """Build what was written anew between the first reading of the definitions and the begin of the watch."""
+        before = {name: member.source.text for name, member in self._crew.members.items()}
+        if self._reload():
+            changed = {name for name, member in self._crew.members.items() if member.source.text != before[name]}
+            if changed:
+                self._wanted |= changed | {unit.name for unit in dependants(self._crew.space.wanted(), changed)}
+                self._do(self._schedule.saved(time.monotonic()))
 
     def _reached(self, changes: Mapping[str, Sequence[watch.Change]], *, back: bool) -> None:
         """Build what the changes reach, and what stands on it."""

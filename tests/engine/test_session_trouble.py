@@ -27,6 +27,23 @@ real = pytest.mark.usefixtures("engine_env")
 
 
 @real
+async def test_a_dockerfile_that_is_mended_before_the_watch_begins(shop: Project, start: Starts) -> None:
+    good = shop.read("Dockerfile")
+    shop.dockerfile(good.replace("COPY a.txt", "COPPY a.txt"))
+    live = start()
+    watch = live.session._watch
+    follow = watch.run
+
+    async def late() -> None:
+        assert live.snapshot.problem
+        shop.dockerfile(good)
+        await follow()
+
+    watch.run = late  # type: ignore[method-assign]
+    await live.built(1)
+
+
+@real
 async def test_a_dockerfile_that_does_not_parse_is_mended(shop: Project, start: Starts) -> None:
     good = shop.read("Dockerfile")
     live = start(**FINAL)
@@ -153,7 +170,7 @@ async def test_an_engine_that_dies_and_comes_back(
     await live.until(lambda snap: snap.build.count(Verdict.RUNNING), "the step to run")
     mortal_engine.kill_hard()
     await live.built(1, Status.FAILED)
-    assert live.snapshot.problem
+    await live.until(lambda snap: snap.problem, "the word that the engine is gone")
     shop.save("src/main.txt", "0")
     mortal_engine.restart()
     await live.until(lambda snap: snap.build.status is Status.SUCCEEDED, "the build to be made when it is back", 60)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from hitmiss.docker import client
@@ -13,7 +14,7 @@ from hitmiss.docker.current import current_builder
 from hitmiss.errors import EngineError, HitmissError
 from tests.support import hitmiss
 from tests.support.stand_in import install, without_plugin
-from tests.support.wait import wait_for
+from tests.support.wait import wait_for, wait_for_async
 
 
 @pytest.fixture(autouse=True)
@@ -195,3 +196,14 @@ def test_files_that_say_nothing(content: str, tmp_path: Path, monkeypatch: pytes
     (tmp_path / "buildx/current").write_text(content)
     (tmp_path / "config.json").write_text(content)
     assert current_builder() == "default"
+
+
+async def test_a_process_is_gone_however_often_its_question_is_canceled() -> None:
+    asked = asyncio.create_task(client.run(["/bin/sh", "-c", "exec sleep 600.25"]))
+    await wait_for_async(lambda: hitmiss.steps_running("sleep 600.25"), 10, "the process")
+    (process,) = hitmiss.steps_running("sleep 600.25")
+    while not asked.done():
+        asked.cancel()
+        await asyncio.sleep(0)
+    assert asked.cancelled()
+    assert not psutil.pid_exists(process.pid), "not even unreaped"

@@ -192,9 +192,20 @@ def kill(process: asyncio.subprocess.Process) -> None:
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
-    """End a client command and its children by force, and wait until they are gone and their pipes closed."""
+    """End a client command and its children by force, and wait until they are gone and their pipes closed.
+
+    Whoever is canceled meanwhile is so afterwards: nothing would wait for the process any more.
+    """
     kill(process)
-    await process.communicate()
+    ending = asyncio.ensure_future(process.communicate())
+    canceled = False
+    while not ending.done():
+        try:
+            await asyncio.wait({ending})
+        except asyncio.CancelledError:
+            canceled = True
+    if canceled:
+        raise asyncio.CancelledError
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:
