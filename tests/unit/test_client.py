@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from hitmiss.docker import client
@@ -198,12 +197,19 @@ def test_files_that_say_nothing(content: str, tmp_path: Path, monkeypatch: pytes
     assert current_builder() == "default"
 
 
-async def test_a_process_is_gone_however_often_its_question_is_canceled() -> None:
+async def test_a_process_is_awaited_however_often_its_question_is_canceled(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, begun = client.start, []
+
+    async def noted(*args: Any, **words: Any) -> asyncio.subprocess.Process:
+        begun.append(await start(*args, **words))
+        return begun[-1]
+
+    monkeypatch.setattr(client, "start", noted)
     asked = asyncio.create_task(client.run(["/bin/sh", "-c", "exec sleep 600.25"]))
     await wait_for_async(lambda: hitmiss.steps_running("sleep 600.25"), 10, "the process")
-    (process,) = hitmiss.steps_running("sleep 600.25")
     while not asked.done():
         asked.cancel()
         await asyncio.sleep(0)
     assert asked.cancelled()
-    assert not psutil.pid_exists(process.pid), "not even unreaped"
+    assert begun[0].returncode is not None
+    assert not hitmiss.steps_running("sleep 600.25")
