@@ -19,7 +19,7 @@ run: $(STAMP)
 # All there is to check. One worker per file at a time, so that each starts its engines once.
 test: $(STAMP) lint
 	$(BIN)/python -m tests.support.install
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # What needs no engine and no terminal: quick enough for every save.
 check: $(STAMP) lint
