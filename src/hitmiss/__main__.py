@@ -12,8 +12,8 @@ _RARELY = 50_000
 
 def main() -> None:
     """Run hitmiss. Whatever goes wrong, a traceback goes to a file, not to the terminal."""
-    # Next to nothing here is freed by the collector of cycles, and at Python's own threshold of 700 it takes a tenth of
-    # the time until the first frame.
+    # Next to nothing here is freed by the collector of cycles, and at Python's own threshold of 700 all imports wait
+    # for it, and keys while many steps run.
     gc.set_threshold(_RARELY, 10, 10)
     try:
         import click

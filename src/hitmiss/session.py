@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -368,8 +368,12 @@ class Session:
         if self._reload():
             changed = {name for name, member in self._crew.members.items() if member.source.text != before[name]}
             if changed:
-                self._wanted |= changed | {unit.name for unit in dependants(self._crew.space.wanted(), changed)}
+                self._want(changed)
                 self._do(self._schedule.saved(time.monotonic()))
+
+    def _want(self, names: Set[str]) -> None:
+        """Have these built next, and what stands on them."""
+        self._wanted |= names | {unit.name for unit in dependants(self._crew.space.wanted(), names)}
 
     def _reached(self, changes: Mapping[str, Sequence[watch.Change]], *, back: bool) -> None:
         """Build what the changes reach, and what stands on it."""
@@ -387,7 +391,7 @@ class Session:
         reached = defined | (read - same)
         told = frozenset(change for mine in changes.values() for change in mine)
         if reached:
-            self._wanted |= reached | {unit.name for unit in dependants(self._crew.space.wanted(), reached)}
+            self._want(reached)
             self._do(self._schedule.saved(time.monotonic()))
             if self._crew.round is None:
                 self._spawn(self._crew.foretell(frozenset(self._wanted)))
@@ -433,7 +437,7 @@ class Session:
             else:
                 self._notice("files", "")
                 self._tell_of(space)
-        self._wanted |= fresh | {unit.name for unit in dependants(crew.space.wanted(), fresh)}
+        self._want(fresh)
         if self._reload() and fresh:
             self._do(self._schedule.saved(time.monotonic()))
         if rest := {name: mine for name in crew.members if (mine := self._beside(name, changes.get(name, ())))}:
