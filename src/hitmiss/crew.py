@@ -260,6 +260,11 @@ class Crew:
         left = [member.name for member in self.members.values() if member.name in round_.names and not member.built]
         return tuple(left)
 
+    async def planned(self) -> None:
+        """Wait until the builds that run are planned: their files have been looked at."""
+        if plans := set(self._foreseen.values()):
+            await asyncio.wait(plans)
+
     async def remembered(self, name: str) -> None:
         """Wait until a member's last build is remembered: a plan needs it."""
         if known := self._remembered.get(name):

@@ -32,11 +32,13 @@ class Following:
         self._again = asyncio.Event()
         self._stopped = False
 
-    def turn_to(self, gathered: Gathered) -> None:
-        """Watch this from now on."""
+    def turn_to(self, gathered: Gathered) -> bool:
+        """Watch this from now on; whether that takes another watch, which has still to begin."""
         before, self.gathered = self.gathered, gathered
-        if (set(gathered.folders()), set(gathered.definitions())) != (set(before.folders()), set(before.definitions())):
+        same = set(gathered.folders()) == set(before.folders())
+        if not same or set(gathered.definitions()) != set(before.definitions()):
             self._again.set()
+        return self._again.is_set()
 
     def stop(self) -> None:
         """End; `run` returns soon."""

@@ -28,8 +28,9 @@ from hitmiss.cache.hidden import Hider
 from hitmiss.cache.keys import Keys, contents_of, shapes_of
 from hitmiss.cache.operations import Operations, StepRef
 from hitmiss.cache.retold import as_build, work_of
-from hitmiss.docker import cache_records
+from hitmiss.docker import gone
 from hitmiss.docker.copies import copies
+from hitmiss.docker.listing import Listing
 from hitmiss.docker.tied import named
 from hitmiss.history.store import Store
 from hitmiss.inquiry import Engine, Left, Records, left_by
@@ -161,8 +162,7 @@ class Forecaster:
             began = time.time()
             self.sources.read(definition)
             reading = Reading(began, time.time())
-            records = None if engine.records is None else [record.id for record in engine.records]
-            self.sources.forget_stale(self._earlier(), records)
+            self.sources.forget_stale(self._earlier(), None if engine.records is None else engine.records.by_id)
             platforms = options.platform_list()
             operations = self._hider.operations(derive(definition.question, platforms, images=engine.images))
             contents = contents_of(operations, self.sources.content)
@@ -327,13 +327,13 @@ class Forecaster:
         lost: frozenset[Key] = frozenset()
         if engine.records is not None:
             pruned = self._saw(engine.records, engine.asked, at_rest=engine.at_rest)
-            lost = cache_records.lost(known, engine.records, pruned, at_rest=engine.at_rest)
+            lost = gone.lost(known, engine.records, pruned, at_rest=engine.at_rest)
         doubted = {key for build in past for key in build.doubted}
         return planning.Memory(known, lost, shapes, doubted)
 
     def _saw(
         self,
-        records: Sequence[cache_records.CacheRecord],
+        records: Listing,
         asked: float,
         *,
         at_rest: bool = True,
@@ -342,9 +342,8 @@ class Forecaster:
         """Take note of all records there were when the engine was `asked`; when a prune was last noticed, in seconds
         since 1970.
         """
-        passing = {each.id for each in records if each.in_use or (each.type != "regular" and not at_rest)}
-        ids = [each.id for each in records]
-        return self._store.saw_records(self.builder, ids, passing, built=built, asked=asked)
+        passing = records.used if at_rest else records.used | records.irregular
+        return self._store.saw_records(self.builder, records.by_id, passing, built=built, asked=asked)
 
     def _step(
         self,
@@ -372,8 +371,7 @@ class Forecaster:
         if not imports(build):
             return None
         ours = {each.record for each in self._known.values()}
-        others = [each for each in plan.engine.records or () if each.id not in ours]
-        there = named(others, build)
+        there = named(plan.engine.records or Listing(), ours, build)
         lost = plan.memory.lost
         return frozenset(
             step.id

@@ -13,6 +13,7 @@ from hitmiss.build.model import Build
 from hitmiss.cache.derive import image_names
 from hitmiss.cache.operations import Image
 from hitmiss.docker import cache_records, provenance, registry
+from hitmiss.docker.listing import Listing
 from hitmiss.docker.tied import tie
 from hitmiss.errors import HitmissError
 from hitmiss.history.store import Store
@@ -22,7 +23,7 @@ from hitmiss.project.definition import Definition
 class Records(msgspec.Struct, frozen=True):
     """All cache records of a builder (None where it did not answer), and when it was asked, in seconds since 1970."""
 
-    all: tuple[cache_records.CacheRecord, ...] | None = None
+    all: Listing | None = None
     asked: float = 0.0
 
 
@@ -33,7 +34,7 @@ class Engine(msgspec.Struct, frozen=True):
     """
 
     images: Mapping[str, Image] = {}
-    records: tuple[cache_records.CacheRecord, ...] | None = None
+    records: Listing | None = None
     at_rest: bool = True
     """False where the records may be those of a build that had begun."""
     asked: float = 0.0
@@ -91,7 +92,7 @@ class Left(msgspec.Struct, frozen=True):
     """What a build left behind: the engine's record of each step, by the step's id, and all records there are."""
 
     records: Mapping[str, str] = {}
-    there: tuple[cache_records.CacheRecord, ...] = ()
+    there: Listing = Listing()
     asked: float = 0.0
 
 
@@ -99,4 +100,4 @@ def left_by(before: Engine, there: Records, build: Build) -> Left:
     """What a build that has ended left behind; `before` is from its beginning, `there` from after its end."""
     if before.records is None or there.all is None:
         return Left()
-    return Left(tie({each.id for each in before.records}, there.all, build), there.all, there.asked)
+    return Left(tie(before.records.by_id.keys(), there.all, build), there.all, there.asked)

@@ -18,6 +18,7 @@ import msgspec
 
 from hitmiss import settings as settings_files
 from hitmiss.arguments import Arguments
+from hitmiss.aside import aside
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Status
 from hitmiss.build.recording import Writer
@@ -239,9 +240,6 @@ class Session:
             self._say(str(error))
             return
         self._wanted |= reached
-        if self._watch.state is Watch.WATCHING:
-            for name in reached:
-                self._crew.members[name].sources.follow()
         if reached and self._reload():
             self._do(self._schedule.requested())
         self.on_change()
@@ -344,6 +342,7 @@ class Session:
             for member in self._crew.members.values():
                 member.sources.follow()
             self._catch_up()
+            self._spawn(self._catch_up_with_files())
             return
         changes: dict[str, list[watch.Change]] = {name: [] for name in self._crew.members}
         for change in found:
@@ -370,6 +369,14 @@ class Session:
             if changed:
                 self._want(changed)
                 self._do(self._schedule.saved(time.monotonic()))
+
+    async def _catch_up_with_files(self) -> None:
+        """Build what was saved between the first look at the files and the begin of the watch."""
+        members = tuple(self._crew.members.values())
+        await self._crew.planned()
+        missed = {member.name: await aside(member.sources.missed) for member in members}
+        if any(missed.values()) and members == tuple(self._crew.members.values()):
+            self._reached(missed, back=False)
 
     def _want(self, names: Set[str]) -> None:
         """Have these built next, and what stands on them."""
@@ -472,7 +479,11 @@ class Session:
 
     def _gather_anew(self) -> None:
         """Watch what there is to watch now."""
-        self._watch.turn_to(self._crew.gather())
+        again = self._watch.turn_to(self._crew.gather())
+        if self._watch.state is Watch.WATCHING and not again:
+            for member in self._crew.members.values():
+                if not member.sources.followed:
+                    member.sources.follow()
 
     def _watch_state(self) -> Watch:
         if self._watch.state is not Watch.WATCHING:

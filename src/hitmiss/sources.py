@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -25,6 +25,7 @@ from hitmiss.cache.operations import Selected
 from hitmiss.history.store import Store
 from hitmiss.project import difference
 from hitmiss.project.definition import Definition
+from hitmiss.project.entries import FOLDER, Entry
 from hitmiss.project.ignore import IgnoreRules
 from hitmiss.project.manifest import Manifest
 from hitmiss.project.watch import Change, Kind
@@ -48,18 +49,23 @@ class Held:
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
         self.turn = 0
-        self._all = 0
+        self.read_at = 0.0
+        """When everything was last looked at, by the monotonic clock."""
         self._paths: dict[str, int] = {}
 
     def read(self) -> None:
         """Look at everything again."""
-        self.manifest.read()
-        self.turn = self._all = self.turn + 1
-        self._paths.clear()
+        self.read_at = time.monotonic()
+        self.refresh([""])
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Look at these paths again."""
         if changed := self.manifest.refresh(paths):
+            self.noted(changed)
+
+    def catch_up(self, since: int) -> None:
+        """Look again at what changed after `since`, in nanoseconds since 1970."""
+        if changed := self.manifest.catch_up(since):
             self.noted(changed)
 
     def noted(self, paths: Iterable[str]) -> None:
@@ -69,7 +75,11 @@ class Held:
 
     def changed(self, path: str, since: int) -> bool:
         """Whether a path may be otherwise than it was in that turn."""
-        return max(self._all, self._paths.get(path, 0)) > since
+        return self._paths.get(path, 0) > since
+
+    def later(self, since: int) -> Iterator[str]:
+        """The paths that are otherwise than they were in that turn."""
+        return (path for path, turn in self._paths.items() if turn > since)
 
 
 class Pool:
@@ -105,21 +115,37 @@ class Sources:
         self._changed: dict[str, set[str]] = {}
         self._told: deque[tuple[float, str, str]] = deque(maxlen=_MOST_TOLD)
         """When the watch told of which path of which context."""
-        self._followed = False
-        self._whole = True
+        self._since: float | None = None
+        """What was read after this is as it was then, but for what `saved` was told of; None while nobody follows."""
 
     # As they are
 
     def follow(self) -> None:
         """From now on `saved` is told of every change: files are no longer all looked at for each plan."""
-        self._followed = True
-        self._whole = True
+        self._since = time.monotonic()
+
+    @property
+    def followed(self) -> bool:
+        """Whether somebody does."""
+        return self._since is not None
+
+    def missed(self) -> list[Change]:
+        """What is otherwise than the last plan saw it: all is looked at again, as after `follow`. May take a while."""
+        with self.lock:
+            for held in self._held.values():
+                if self._outdated(held):
+                    held.read()
+            return [
+                _change(name, path, held.manifest.entries.get(path))
+                for name, held in self._held.items()
+                for path in held.later(self._planned[name])
+            ]
 
     def saved(self, changes: Iterable[Change]) -> None:
         """Paths that the next plan has to look at again; all of them, where a context came back."""
         for change in changes:
-            if change.kind in (Kind.GONE, Kind.BACK):
-                self._whole = True
+            if change.kind in (Kind.GONE, Kind.BACK) and self._since is not None:
+                self._since = time.monotonic()
             if not change.path.startswith("/"):
                 self._told.append((time.time(), change.context, change.path))
                 self._changed.setdefault(change.context, set()).add(change.path)
@@ -131,7 +157,7 @@ class Sources:
         was before, whatever the plan has seen. False where finding out would take long.
         """
         found = list(changes)
-        if self._whole or len(found) > _FEW or not self.lock.acquire(blocking=False):
+        if any(map(self._outdated, self._held.values())) or len(found) > _FEW or not self.lock.acquire(blocking=False):
             return False
         try:
             for change in found:
@@ -153,15 +179,17 @@ class Sources:
         for name, path in definition.folders():
             held, fresh = self._pool.held(path, rules[name], self._store)
             if not fresh:
-                if not self._followed or self._whole or self._held.get(name) is not held:
+                if self._outdated(held) or self._held.get(name) is not held:
                     held.read()
                 elif paths := self._changed.get(name):
                     held.refresh(paths)
             self._changed.pop(name, None)
             self._held[name] = held
             self._planned[name] = held.turn
-        self._whole = False
         return self.manifests()
+
+    def _outdated(self, held: Held) -> bool:
+        return self._since is None or held.read_at < self._since
 
     def manifests(self) -> dict[str, Manifest]:
         """The manifests by the names of their contexts, as they were last looked at."""
@@ -198,14 +226,13 @@ class Sources:
 
     # What BuildKit does not see
 
-    def forget_stale(self, past: Sequence[BuildFacts], records: Iterable[str] | None) -> None:
+    def forget_stale(self, past: Sequence[BuildFacts], records: Container[str] | None) -> None:
         """Where BuildKit has no copy of a context any more, it reads anew what it did not see change.
 
         `records` are the ids of all its cache records, None where they are not known.
         """
         if records is None:
             return
-        here = set(records)
         for name, held in self._held.items():
             manifest = held.manifest
             if not (manifest.stale or manifest.stale_modes):
@@ -213,7 +240,7 @@ class Sources:
             root = manifest.tree.root
             copies = (each.copies[name] for each in past if name in each.copies and each.contexts.get(name) == root)
             copy = next(copies, None)
-            if copy not in here if copy else not past:
+            if copy not in records if copy else not past:
                 held.noted(manifest.forget_stale())
                 self._store.keep_index(Path(root), manifest.index())
 
@@ -270,16 +297,21 @@ class Sources:
         for when, context, path in tuple(self._told):
             if context == name and when >= reading.began:
                 told.setdefault(path, when)
-        if self._followed and len(manifest.entries) > _SMALL:
-            manifest.refresh(told)
+        if self.followed and len(manifest.entries) > _SMALL:
+            held.refresh(told)
         else:
-            manifest.catch_up(int(reading.began * 1e9) - _GRAIN_NS)
+            held.catch_up(int(reading.began * 1e9) - _GRAIN_NS)
         root, blobs = manifest.freeze()
         self._store.put_blobs(blobs)
         differing = self._differing(facts.trees[name], root, dict(blobs))
-        held.noted(path for each in differing for path in (each.path, each.old))
         return sending.meanwhile(manifest, differing, window, told)
 
     def _differing(self, old: bytes, new: bytes, fresh: Mapping[bytes, bytes]) -> tuple[FileChange, ...]:
         """What differs between two frozen manifests; `fresh` are folders that may not be in the store."""
         return difference.difference(lambda digest: fresh.get(digest) or self._store.blob(digest), old, new)
+
+
+def _change(context: str, path: str, entry: Entry | None) -> Change:
+    """What happened to a path that holds this now."""
+    kind = Kind.MODIFIED if entry else Kind.DELETED
+    return Change(kind, context, path, folder=entry is not None and entry.kind == FOLDER)

@@ -10,7 +10,9 @@ import pytest
 
 from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.docker import client, endpoint, past
-from hitmiss.docker.cache_records import CacheRecord, lost, records, time_of
+from hitmiss.docker.cache_records import records, time_of
+from hitmiss.docker.gone import lost
+from hitmiss.docker.listing import Listing
 from hitmiss.docker.tied import tie
 from hitmiss.errors import HitmissError
 from hitmiss.runner import Job, Runner
@@ -57,7 +59,7 @@ ALL_KINDS = """
 """
 
 
-async def build(project: Project, *platforms: str) -> tuple[Build, set[str], tuple[CacheRecord, ...]]:
+async def build(project: Project, *platforms: str) -> tuple[Build, set[str], Listing]:
     """A build, the ids of the records before it, and the records after it."""
     before = {each.id for each in await records()}
     options = BuildOptions(outputs=("type=cacheonly",), platforms=platforms)
@@ -167,7 +169,7 @@ def test_times() -> None:
 
 
 def test_nothing_is_lost_of_what_nobody_knows() -> None:
-    assert lost({}, ()) == frozenset()
+    assert lost({}, Listing()) == frozenset()
 
 
 async def test_it_can_be_asked_twice_at_once() -> None:

@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 
 from hitmiss.cache.facts import Known
-from hitmiss.docker.cache_records import CacheRecord, lost, records
+from hitmiss.docker.cache_records import records
+from hitmiss.docker.gone import lost
+from hitmiss.docker.listing import Listing
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
 from tests.support.steps import hits
@@ -52,9 +54,9 @@ def built(empty_cache: PrivateEngine, project: Project) -> Project:
     return project
 
 
-async def settled() -> tuple[CacheRecord, ...]:
+async def settled() -> Listing:
     """The records once no build holds one."""
-    found: tuple[CacheRecord, ...] = ()
+    found = Listing()
 
     async def free() -> bool:
         nonlocal found
@@ -70,12 +72,12 @@ async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
     assert rests
 
 
-async def prune(engine: PrivateEngine, *words: str) -> tuple[CacheRecord, ...]:
+async def prune(engine: PrivateEngine, *words: str) -> Listing:
     """Prune; the records that went."""
     before = await settled()
     engine.docker("buildx", "prune", "--force", *words)
     after = {each.id for each in await settled()}
-    return tuple(each for each in before if each.id not in after)
+    return Listing(each for each in before if each.id not in after)
 
 
 def ids(engine: PrivateEngine) -> set[str]:

@@ -44,6 +44,26 @@ async def test_a_dockerfile_that_is_mended_before_the_watch_begins(shop: Project
 
 
 @real
+async def test_a_source_that_is_saved_before_the_watch_begins(shop: Project, start: Starts) -> None:
+    live = start(**FINAL)
+    watch = live.session._watch
+    follow = watch.run
+
+    async def late() -> None:
+        await live.built(1)
+        shop.save("src/main.txt", "saved while nobody watched")
+        await follow()
+
+    watch.run = late  # type: ignore[method-assign]
+    await live.built(2)
+    build = await live.explained(2)
+    copy, run = (step for step in build.steps if step.verdict is Verdict.MISS)
+    assert (copy.instruction, run.instruction[:4]) == ("COPY src/ /src/", "RUN ")
+    assert copy.cause is not None
+    assert [change.path for change in copy.cause.files] == ["src/main.txt"]
+
+
+@real
 async def test_a_dockerfile_that_does_not_parse_is_mended(shop: Project, start: Starts) -> None:
     good = shop.read("Dockerfile")
     live = start(**FINAL)

@@ -27,7 +27,8 @@ import pyte
 from tests.support.wait import wait_for
 
 _DOOR = """
-import ctypes, fcntl, os, sys, termios
+import ctypes, fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # it is ignored in what a shell started in the background
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 if sys.argv[1] == "powerless":

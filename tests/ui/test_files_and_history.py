@@ -133,6 +133,7 @@ async def test_the_history(size: tuple[int, int]) -> None:
         )  # fmt: skip
         lines = pilot.app.query_one(HistoryView).lines
         lines.scroll_to(y=4, animate=False)
+        await wait_for_async(lambda: lines.scroll_y == 4, 10, "it to be scrolled")
         subject.past = remembered(31)
         subject.on_change()
         await wait_for_async(lambda: lines.text_of(0).startswith("31"), 10, "the new build")

@@ -1,6 +1,7 @@
 """Finding buildx, asking it, and which builder works when none is named."""
 
 import asyncio
+import gc
 import json
 import os
 from pathlib import Path
@@ -213,3 +214,19 @@ async def test_a_process_is_awaited_however_often_its_question_is_canceled(monke
     assert asked.cancelled()
     assert begun[0].returncode is not None
     assert not hitmiss.steps_running("sleep 600.25")
+
+
+async def test_a_process_whose_start_is_canceled_twice_is_not_lost() -> None:
+    before = set(asyncio.all_tasks())
+    started = asyncio.create_task(
+        client.start(["/bin/sh", "-c", "exec sleep 600.5"], cwd=None, stdout=asyncio.subprocess.PIPE)
+    )
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks() - before) == 2, "asyncio itself is starting it"
+    while not started.done():
+        started.cancel()
+        await asyncio.sleep(0)
+    assert started.cancelled()
+    assert asyncio.all_tasks() == before
+    assert not hitmiss.steps_running("sleep 600.5")
+    gc.collect()  # a transport that nobody closed is told here, and a warning is an error

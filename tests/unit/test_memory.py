@@ -206,7 +206,11 @@ def test_an_answer_older_than_the_last_one_is_no_prune(store: Store) -> None:
     store.saw_records("default", {"a", "b"}, asked=100.0)
     assert store.saw_records("default", {"a"}, asked=99.0) == 0.0
     assert store.saw_records("default", {"a", "b"}, asked=101.0) == 0.0
-    assert store.saw_records("default", {"a"}, asked=102.0) > 0.0
+    when = store.saw_records("default", {"a"}, asked=102.0)
+    assert when > 0.0
+    assert store.saw_records("default", {"a"}, asked=102.0) == when, "each target tells of the same answer"
+    assert store.saw_records("default", {"a", "b"}, asked=103.0) == when
+    assert store.saw_records("default", {"a"}, asked=104.0) > when
 
 
 def test_a_sound_file_is_found_sound(store: Store) -> None:

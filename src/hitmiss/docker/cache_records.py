@@ -1,59 +1,27 @@
-"""The engine's cache records as a plan needs them: which there are, and whose result is gone. `tied.py` says whose.
+"""The engine's cache records, asked for and read: over its socket, or where that cannot be had through buildx.
 
-What is told here of the engine was seen on Docker Engine 28.5.2 with its embedded BuildKit and the containerd store
-(`tests/engine/test_eviction_rules.py`).
-
-The rule of what a prune loses. A step's result is gone when its record is. Beyond that, *any* prune that takes at least
-one record, be it only a context or a cache mount of somebody else's build, makes the engine look whether each result
-that it remembers is still there, and it does not find those whose record stands on a layer of a base image (one that
-was loaded or pulled; an image that the engine built counts by what that was built on), though `du` goes on listing
-them. Their keys stay known. So the next build runs each such step whose result somebody reads: its image, or a step
-that runs. A step whose record stands on nothing (FROM scratch, the copy of a `COPY --link`, though not its merge) still
-hits, and what only that one reads is as a rule not looked at again and is called a hit too (in one project a COPY at
-the top of such a stage ran all the same). The build leaves new records, and from then on all hits, until the next
-prune. A prune that takes nothing, the end of the engine, another build, and deleting an image lose nothing. Which steps
-lose their result this way does not depend on whether the base image's own record (no description, no parents) stayed.
-
-`WORKDIR` never obeys `--no-cache` and `--no-cache-filter` by itself: it runs when what it stands on ran without a
-cache, and hits when there are only a FROM and other WORKDIRs above it in its stage.
+What they tell is `listing.py`'s, whose they are `tied.py`'s, whose result is gone `gone.py`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from hitmiss.cache.facts import Key, Known
 from hitmiss.docker import client, endpoint
+from hitmiss.docker.listing import CacheRecord, Listing
 from hitmiss.docker.storage import age_of, bytes_of
 from hitmiss.errors import HitmissError
 
 _ASK_S = 10.0
 """How long the engine may take, in seconds: 200 records took 6 ms over its socket, and 220 ms through buildx."""
 
-_SOURCE = "source.local"
 
-
-class CacheRecord(msgspec.Struct, frozen=True):
-    """One record. `size` is in bytes; the times are the engine's, None where it told none (never used)."""
-
-    id: str
-    parents: tuple[str, ...] = ()
-    type: str = "regular"
-    description: str = ""
-    size: int = 0
-    created: datetime | None = None
-    last_used: datetime | None = None
-    usage_count: int = 0
-    shared: bool = False
-    in_use: bool = False
-
-
-async def records(builder: str = "") -> tuple[CacheRecord, ...]:
+async def records(builder: str = "") -> Listing:
     """All records of a builder. Raises `HitmissError` where it does not tell them."""
     socket = endpoint.socket_path(builder or None)
     if socket is not None:
@@ -63,57 +31,6 @@ async def records(builder: str = "") -> tuple[CacheRecord, ...]:
         except (OSError, msgspec.DecodeError):
             pass  # an engine that cannot be asked directly may still answer to buildx
     return await _listed(builder)
-
-
-def lost(
-    known: Mapping[Key, Known], records: Iterable[CacheRecord], pruned: float = 0.0, *, at_rest: bool = True
-) -> frozenset[Key]:
-    """The keys among `known` whose result is gone, by the rule above; without a known record it goes with any prune.
-
-    That there was a prune shows in a record that is gone, in a Dockerfile's record that is younger than the build which
-    must have made one (unless a build runs already, not `at_rest`), or by `pruned`: when one was last noticed, in
-    seconds since 1970 (`Store.saw_records`). A lost result that nobody reads is not made again: see above.
-    """
-    present = {record.id: record for record in records}
-    missing = [each.seen for each in known.values() if each.record and each.record not in present]
-    definitions = [
-        record.created.timestamp() if record.created else 0.0
-        for record in present.values()
-        if record.type == _SOURCE and record.description == "local source for dockerfile"
-    ]
-    since = max([pruned, *missing])
-    oldest = min(definitions, default=float("inf")) if at_rest else 0.0
-    on_image = _on_images(present)
-    return frozenset(
-        key
-        for key, each in known.items()
-        if (each.record and each.record not in present)
-        or (
-            (not each.record or each.record in on_image)
-            and (each.seen <= since or (each.record and each.seen < oldest))
-        )
-    )
-
-
-def _on_images(present: Mapping[str, CacheRecord]) -> set[str]:
-    """The records that stand on a layer of an image: those have no description."""
-    found: dict[str, bool] = {}
-
-    for start in present:
-        path = [start]
-        while path:
-            record = present.get(path[-1])
-            if path[-1] in found:
-                path.pop()
-            elif record is None:
-                found[path.pop()] = False
-            elif not record.description and record.type == "regular":
-                found[path.pop()] = True
-            elif ahead := [each for each in record.parents if each not in found]:
-                path += ahead
-            else:
-                found[path.pop()] = any(found[each] for each in record.parents)
-    return {key for key, stands in found.items() if stands}
 
 
 # What the engine tells
@@ -155,8 +72,8 @@ class _DiskUsage(msgspec.Struct):
     records: list[_Told] | None = msgspec.field(name="BuildCache", default=None)
 
 
-def _disk_usage(body: bytes) -> tuple[CacheRecord, ...]:
-    return tuple(each.record() for each in msgspec.json.decode(body, type=_DiskUsage).records or ())
+def _disk_usage(body: bytes) -> Listing:
+    return Listing(each.record() for each in msgspec.json.decode(body, type=_DiskUsage).records or ())
 
 
 class _Line(msgspec.Struct, rename="pascal"):
@@ -174,7 +91,7 @@ class _Line(msgspec.Struct, rename="pascal"):
     reclaimable: bool = True
 
 
-async def _listed(builder: str) -> tuple[CacheRecord, ...]:
+async def _listed(builder: str) -> Listing:
     words = ["du", *(["--builder", builder] if builder else [])]
     answer = await client.ask(*words, "--format", "json", timeout_s=_ASK_S)
     old = bool(answer.code) and "unknown flag: --format" in answer.err
@@ -185,7 +102,7 @@ async def _listed(builder: str) -> tuple[CacheRecord, ...]:
     try:
         lines = _verbose(answer.out.decode("utf-8", "replace")) if old else _json(answer.out)
         now = datetime.now(UTC)
-        return tuple(_record(line, now) for line in lines)
+        return Listing(_record(line, now) for line in lines)
     except msgspec.DecodeError as error:
         raise HitmissError(f"buildx listed the build cache in words that hitmiss cannot read ({error}).") from None
 

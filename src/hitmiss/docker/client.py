@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from hitmiss.docker import endpoint
 from hitmiss.errors import EngineError, HitmissError, UsageError
@@ -125,14 +126,16 @@ async def run(
     """Run a command of docker's to its end, as `ask` does; `name` is what an error calls it."""
     stdin = asyncio.subprocess.DEVNULL if sends is None else asyncio.subprocess.PIPE
     process = await start(command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stdin=stdin)
+    answered = False
     try:
         out, err = await asyncio.wait_for(process.communicate(sends), timeout_s)
+        answered = True
     except TimeoutError:
         raise EngineError(
             f"`{name or Path(command[0]).name}` gave no answer in {timeout_s:.0f} s.", "Is the engine busy or hung?"
         ) from None
     finally:
-        if process.returncode is None:
+        if not answered:
             await end(process)
     return Answer(process.returncode or 0, out, err.decode("utf-8", "replace"))
 
@@ -163,13 +166,12 @@ async def start(
             start_new_session=True,
         )
     )
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        # asyncio loses hold of a process whose start is cancelled half way.
+    if await _canceled_before(starting):  # asyncio loses hold of a process whose start is cancelled half way
         with contextlib.suppress(OSError):
-            await end(await starting)
-        raise
+            await end(starting.result())
+        raise asyncio.CancelledError
+    try:
+        return starting.result()
     except (FileNotFoundError, NotADirectoryError) as error:
         if cwd is not None and not cwd.is_dir():
             raise UsageError(f"The folder {cwd} is gone.", "Start hitmiss in a folder that is there.") from error
@@ -197,15 +199,19 @@ async def end(process: asyncio.subprocess.Process) -> None:
     Whoever is canceled meanwhile is so afterwards: nothing would wait for the process any more.
     """
     kill(process)
-    ending = asyncio.ensure_future(process.communicate())
+    if await _canceled_before(asyncio.create_task(process.communicate())):
+        raise asyncio.CancelledError
+
+
+async def _canceled_before(task: asyncio.Task[Any]) -> bool:
+    """Wait for the end of a task come what may; whether its waiter was canceled meanwhile."""
     canceled = False
-    while not ending.done():
+    while not task.done():
         try:
-            await asyncio.wait({ending})
+            await asyncio.wait({task})
         except asyncio.CancelledError:
             canceled = True
-    if canceled:
-        raise asyncio.CancelledError
+    return canceled
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:

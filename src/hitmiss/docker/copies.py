@@ -7,32 +7,28 @@ context: the older one, made some milliseconds before, holds its ignore file alo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from hitmiss.build.model import Build
-from hitmiss.docker.cache_records import CacheRecord
+from hitmiss.docker.listing import CacheRecord, Listing
 
 _SLACK = timedelta(seconds=2)
 """Through buildx the time of the last use is told in whole seconds."""
-_SOURCE = "source.local"
 _PAIR = 2
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
 
-def copies(
-    names: Iterable[str], known: Mapping[str, str], records: Collection[CacheRecord], build: Build
-) -> dict[str, str]:
+def copies(names: Iterable[str], known: Mapping[str, str], records: Listing, build: Build) -> dict[str, str]:
     """The record of each context's copy, by the context's name, after a build that has ended; none where that is open.
 
     `known` are those from before it: they stay as long as their records are there.
     """
-    there = {record.id for record in records}
     found: dict[str, str] = {}
     for name in names:
-        if (id_ := known.get(name)) in there and id_:
+        if (id_ := known.get(name)) in records.by_id and id_:
             found[name] = id_
-        elif record := _used(records, f"local source for {name or 'context'}", build.started):
+        elif record := _used(records.copies, f"local source for {name or 'context'}", build.started):
             found[name] = record.id
     return found
 
@@ -42,7 +38,7 @@ def _used(records: Iterable[CacheRecord], description: str, began: datetime | No
     used = [
         record
         for record in records
-        if record.type == _SOURCE and record.description == description
+        if record.description == description
         if record.in_use or (began and record.last_used and record.last_used >= began - _SLACK)
     ]
     fresh = [record for record in used if began and record.created and record.created >= began - _SLACK]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from secrets import token_bytes
 from typing import cast
@@ -20,6 +20,8 @@ KEEP_BUILDS = 500
 """So many builds of a project are kept."""
 
 _SALT_BYTES = 32
+_NO_END = 2**62
+_NO_TIME = float("inf")
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -41,6 +43,11 @@ class Summary(msgspec.Struct, frozen=True):
 
 class Builds(Database):
     """Builds by project and number, newest first. Nothing raises; what cannot be read any more is left out."""
+
+    def __init__(self, path: Path | None = None, *, on_notice: Callable[[str], None] = lambda text: None) -> None:
+        super().__init__(path, on_notice=on_notice)
+        self._answers: dict[str, tuple[float, float]] = {}
+        """By builder: when it was last asked for its records, and when a prune was last noticed by then."""
 
     def salt(self) -> bytes:
         """32 random bytes of this user's, made once: the key of all keyed hashes."""
@@ -162,15 +169,19 @@ class Builds(Database):
         passing: Collection[str] = (),
         *,
         built: bool = False,
-        asked: float = float("inf"),
+        asked: float = _NO_TIME,
     ) -> float:
         """Told of all cache records that a builder has now: when a prune was last noticed there, 0.0 for never.
 
         It shows in a record that was there the last time and is gone; seconds since 1970. `passing` are records that a
         running build may give up by itself; `built` says that a build of ours has just ended: what went meanwhile, the
         engine replaced (a cache mount whose RUN ran anew, the last step of a stage that is now exported). `asked` is
-        when the engine was asked, in seconds since 1970: what is older than the last answer changes nothing.
+        when the engine was asked, in seconds since 1970: what is older than the last answer changes nothing, and an
+        answer that was told of already is not compared again.
         """
+        told, pruned = self._answers.get(builder, (0.0, 0.0))
+        if told == asked != _NO_TIME:
+            return pruned
         name, now = f"records {plain(builder)}", time.time()
         there = set(ids)
         present = sorted(there.difference(passing))
@@ -180,14 +191,16 @@ class Builds(Database):
             then = _seen(row[0]) if row else _Seen()
             if asked < then.asked:
                 return then.pruned
-            when = asked if asked != float("inf") else then.asked
+            when = asked if asked != _NO_TIME else then.asked
             pruned = then.pruned if built or there.issuperset(then.ids) else now
             if (pruned, present) != (then.pruned, then.ids):
                 value = zlib.compress(msgspec.msgpack.encode(_Seen(pruned, present, when)), 1)
                 db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
             return pruned
 
-        return self._write(compare, 0.0)
+        pruned = self._write(compare, 0.0)
+        self._answers[builder] = asked, pruned
+        return pruned
 
     def remember_aliases(self, builder: str, aliases: Mapping[Key, Key]) -> None:
         """Keep that operations with these keys put out the same bytes as those with the other keys."""
@@ -209,7 +222,6 @@ class Builds(Database):
         return dict(cast(Iterable[tuple[Key, Key]], rows))
 
 
-_NO_END = 2**62
 _SHORT = "number, builder, target, status, started, duration_s, ref, steps, hits, misses, plan_right, plan_steps"
 _INSERT = f"INSERT INTO build (project, {_SHORT}, facts) VALUES ({', '.join('?' * 14)})"  # noqa: S608
 _COUNT = """
