@@ -25,7 +25,7 @@ from hitmiss.docker.limits import limits
 from hitmiss.forecast import Plan
 from hitmiss.foresight import alarmed
 from hitmiss.history.store import Store
-from hitmiss.inquiry import Records, ask, records
+from hitmiss.inquiry import Records, ask, records_after
 from hitmiss.member import Linked, Member
 from hitmiss.project.definition import Definition
 from hitmiss.project.find import Kind
@@ -347,7 +347,7 @@ class Crew:
     async def _records_after(self, builds: Iterable[Build]) -> Records:
         """The cache records, where anything was done that could have changed them."""
         looked = any(step.verdict.looked_at for build in builds for step in build.steps)
-        return await records(self.builder.name) if looked else Records()
+        return await records_after(self.builder.name) if looked else Records()
 
     async def _explain(
         self,

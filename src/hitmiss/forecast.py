@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from hitmiss.cache import doubts as doubting
 from hitmiss.cache import plan as planning
 from hitmiss.cache.derive import derive
 from hitmiss.cache.doubts import Doubts
-from hitmiss.cache.facts import BuildFacts, Key, Known, StepFacts
+from hitmiss.cache.facts import BuildFacts, Key, Known, Seen, StepFacts
 from hitmiss.cache.hidden import Hider
 from hitmiss.cache.keys import Keys, contents_of, shapes_of
 from hitmiss.cache.operations import Operations, StepRef
@@ -326,8 +327,8 @@ class Forecaster:
         known = self._known | self._store.known(self.builder, keys)
         lost: frozenset[Key] = frozenset()
         if engine.records is not None:
-            pruned = self._saw(engine.records, engine.asked, at_rest=engine.at_rest)
-            lost = gone.lost(known, engine.records, pruned, at_rest=engine.at_rest)
+            seen = self._saw(engine.records, engine.asked, at_rest=engine.at_rest)
+            lost = gone.lost(known, engine.records, seen, at_rest=engine.at_rest)
         doubted = {key for build in past for key in build.doubted}
         return planning.Memory(known, lost, shapes, doubted)
 
@@ -338,12 +339,10 @@ class Forecaster:
         *,
         at_rest: bool = True,
         built: bool = False,
-    ) -> float:
-        """Take note of all records there were when the engine was `asked`; when a prune was last noticed, in seconds
-        since 1970.
-        """
-        passing = records.used if at_rest else records.used | records.irregular
-        return self._store.saw_records(self.builder, records.by_id, passing, built=built, asked=asked)
+    ) -> Seen:
+        """Take note of all records there were when the engine was `asked`, in seconds since 1970."""
+        told = partial(gone.noticed, records=records, asked=asked, at_rest=at_rest, built=built, now=time.time())
+        return self._store.saw_records(self.builder, asked, told)
 
     def _step(
         self,
@@ -472,6 +471,8 @@ class Forecaster:
                 or (facts.keys[step.operation] not in lost and facts.keys[step.operation] in sure)
             )
         }
+        ran = {step.id for step in facts.steps if step.ran}
+        records = dict.fromkeys(ran, "") | dict(records)
         kept = self._store.remember(
             facts,
             confirmed=confirmed,

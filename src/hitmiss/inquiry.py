@@ -19,6 +19,9 @@ from hitmiss.errors import HitmissError
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition
 
+_TRIES = 10
+_REST_S = 0.02
+
 
 class Records(msgspec.Struct, frozen=True):
     """All cache records of a builder (None where it did not answer), and when it was asked, in seconds since 1970."""
@@ -48,6 +51,19 @@ async def records(builder: str) -> Records:
         return Records(await cache_records.records(builder), asked)
     except (HitmissError, OSError):
         return Records(None, asked)
+
+
+async def records_after(builder: str) -> Records:
+    """The cache records after a build of ours: those that it used are let go of a moment after its client has ended.
+
+    Where another build holds some they come as they are.
+    """
+    for _ in range(_TRIES):
+        found = await records(builder)
+        if found.all is None or not found.all.used:
+            break
+        await asyncio.sleep(_REST_S)
+    return found
 
 
 async def ask(definitions: Iterable[Definition], builder: str, there: asyncio.Task[Records] | None = None) -> Engine:

@@ -1,17 +1,19 @@
-"""What a prune loses, and what WORKDIR does without a cache: the rule in `docker/cache_records.py`, on an engine."""
+"""What a prune loses, and what WORKDIR does without a cache: the rule in `docker/gone.py`, on an engine."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
-from hitmiss.cache.facts import Known
+from hitmiss.cache.facts import Known, Seen
 from hitmiss.docker.cache_records import records
-from hitmiss.docker.gone import lost
+from hitmiss.docker.gone import lost, noticed
 from hitmiss.docker.listing import Listing
+from tests.support import hitmiss
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
 from tests.support.steps import hits
@@ -186,6 +188,37 @@ async def test_what_is_lost_is_told(built: Project, engine: PrivateEngine) -> No
     later = await settled()
     again = {key: Known(2, seen + timedelta(hours=1).total_seconds(), each.record) for key, each in known.items()}
     assert lost(again, later) == frozenset()
+
+
+async def test_a_result_that_a_build_reads_is_not_gone(empty_cache: PrivateEngine, project: Project) -> None:
+    project.write("f", "f")
+    project.dockerfile("""
+        FROM busybox AS one
+        COPY f /f
+        RUN cat /f > /out
+        FROM busybox
+        COPY --from=one /out /out
+    """)
+    empty_cache.build(project.path)
+    rest = await settled()
+    (written,) = (each for each in rest if each.description.endswith("cat /f > /out"))
+    before = noticed(Seen(), rest, time.time(), now=1.0)
+    known = {b"run": Known(1, time.time(), written.id)}
+    project.dockerfile(project.read("Dockerfile").replace("/out /out", "/out /other") + "RUN sleep 600.75\n")
+    build = hitmiss.start("build", ".", cwd=project.path)
+    try:
+        await wait_for_async(lambda: hitmiss.steps_running("sleep 600.75"), 30, "the step")
+        busy = await records()
+        during = noticed(before, busy, time.time(), at_rest=False, now=2.0)
+        assert written.id not in busy.by_id, "another record is listed in its place"
+        assert written.id in during.hidden
+        assert during.pruned == 0.0
+        assert lost(known, busy, during, at_rest=False) == frozenset()
+    finally:
+        hitmiss.stop(build)
+    again = noticed(during, await settled(), time.time(), now=3.0)
+    assert written.id in again.marks
+    assert (again.pruned, again.hidden) == (0.0, frozenset())
 
 
 async def test_workdir_without_a_cache(engine: PrivateEngine, project: Project) -> None:

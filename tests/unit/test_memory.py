@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from hitmiss.build.model import Planned, Status, Verdict
-from hitmiss.cache.facts import BuildFacts, StepFacts
+from hitmiss.cache.facts import BuildFacts, Seen, StepFacts
 from hitmiss.cache.operations import Kind, Operation, Operations
 from hitmiss.history import database, tables
 from hitmiss.history.store import Store, Summary
@@ -191,26 +191,31 @@ def test_two_hundred_keys_among_a_hundred_thousand(store: Store) -> None:
     assert min(times) < 0.002
 
 
-def test_prunes_are_noticed(store: Store) -> None:
-    assert store.saw_records("default", {"a", "b"}) == 0.0
-    assert store.saw_records("default", {"a", "b", "c"}) == 0.0
-    assert store.saw_records("other", {"x"}) == 0.0
-    when = store.saw_records("default", {"a", "c"})
-    assert abs(when - time.time()) < 60
-    assert store.saw_records("default", {"a", "c", "d"}) == when, "it goes on to count"
+def test_what_was_seen_of_the_records_is_kept(store: Store) -> None:
+    told = []
+
+    def saw(builder: str, asked: float, **marks: int) -> Seen:
+        def note(then: Seen) -> Seen:
+            told.append(then)
+            return Seen(asked, then.pruned + 1, marks)
+
+        return store.saw_records(builder, asked, note)
+
+    first = saw("default", 10.0, a=1, b=2)
+    assert first == Seen(10.0, 1.0, {"a": 1, "b": 2})
+    assert saw("other", 11.0, x=1).pruned == 1.0
+    assert saw("default", 10.0, a=1) is first, "each target tells of the same answer: it is worked out once"
+    assert saw("default", 12.0, a=1).pruned == 2.0
+    assert told == [Seen(), Seen(), first]
     store._do([("UPDATE fact SET value = ? WHERE name = 'records default'", (b"broken",))])
-    assert store.saw_records("default", {"z"}) == 0.0
+    assert saw("default", 13.0, z=1).pruned == 1.0
 
 
-def test_an_answer_older_than_the_last_one_is_no_prune(store: Store) -> None:
-    store.saw_records("default", {"a", "b"}, asked=100.0)
-    assert store.saw_records("default", {"a"}, asked=99.0) == 0.0
-    assert store.saw_records("default", {"a", "b"}, asked=101.0) == 0.0
-    when = store.saw_records("default", {"a"}, asked=102.0)
-    assert when > 0.0
-    assert store.saw_records("default", {"a"}, asked=102.0) == when, "each target tells of the same answer"
-    assert store.saw_records("default", {"a", "b"}, asked=103.0) == when
-    assert store.saw_records("default", {"a"}, asked=104.0) > when
+def test_the_record_of_a_step_that_ran_anew_is_not_the_old_one(store: Store) -> None:
+    one = key(1)
+    for records, expected in (({one: "x"}, "x"), ({}, "x"), ({one: ""}, ""), ({one: "y"}, "y")):
+        store.remember(facts(), records)
+        assert store.known("default", [one])[one].record == expected
 
 
 def test_a_sound_file_is_found_sound(store: Store) -> None:

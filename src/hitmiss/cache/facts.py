@@ -103,6 +103,19 @@ class BuildFacts(msgspec.Struct, frozen=True):
     """The image that it made, one for each platform; it becomes known some time after the build."""
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """The cache records of a builder when it was last looked at, by their ids, with marks that tell them apart.
+
+    `asked` is when it was asked, `pruned` when a prune was last noticed, in seconds since 1970; 0.0 for never. `hidden`
+    are records that were there, though the engine did not list them.
+    """
+
+    asked: float = 0.0
+    pruned: float = 0.0
+    marks: dict[str, int] = {}
+    hidden: frozenset[str] = frozenset()
+
+
 class Known(msgspec.Struct, frozen=True):
     """A key that was seen on a builder: the build that confirmed it last, and the engine's record, if that is known."""
 

@@ -20,22 +20,67 @@ cache, and hits when there are only a FROM and other WORKDIRs above it in its st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from hitmiss.cache.facts import Key, Known
-from hitmiss.docker.listing import Listing
+from hitmiss.cache.facts import Key, Known, Seen
+from hitmiss.docker.listing import CacheRecord, Listing
+
+_LOCAL = "local source for "
+_NEVER = Seen()
 
 
-def lost(known: Mapping[Key, Known], records: Listing, pruned: float = 0.0, *, at_rest: bool = True) -> frozenset[Key]:
+def noticed(
+    then: Seen, records: Listing, asked: float, *, at_rest: bool = True, built: bool = False, now: float
+) -> Seen:
+    """What has become of a builder's records since it was looked at `then`; times are in seconds since 1970.
+
+    A prune shows in a record that was there and is gone. `built` says that a build of ours has just ended: what went
+    meanwhile, the engine replaced (a cache mount whose RUN ran anew, the last step of a stage that is now exported).
+    Records in use, and unless it is `at_rest` contexts and cache mounts too, a running build may give up by itself.
+    An answer that is older than the last one changes nothing.
+    """
+    if asked < then.asked:
+        return then
+    twins = {} if built else dict(_twins(then, records))
+    pruned = then.pruned if built or then.marks.keys() <= records.by_id.keys() | twins.keys() else now
+    passing = records.used if at_rest else records.used | records.irregular
+    there = {id_: mark for id_, mark in records.marks.items() if id_ not in passing}
+    back = {id_: then.marks[id_] for id_, twin in twins.items() if twin.in_use}
+    return Seen(asked, pruned, there | back, frozenset(twins))
+
+
+def _twins(then: Seen, records: Listing) -> Iterator[tuple[str, CacheRecord]]:
+    """The records that are gone from the list and yet there, with those that stand for them.
+
+    A result that nobody has exported or built on is two records: the one that was written to, made when the step
+    began, and the one that is read, made when it ended. BuildKit lists the second while somebody uses it, and the first
+    while nobody does (`cacheManager.DiskUsage`; `equalMutable`). So one that is made before the last look and was not
+    listed then stands for another. A build that is sent a context makes a new second one for the old copy.
+    """
+    gone = [id_ for id_ in then.marks if id_ not in records.by_id]
+    if not gone:
+        return
+    fresh: dict[int, list[CacheRecord]] = {}
+    for record in records:
+        older = record.created is not None and record.created.timestamp() <= then.asked
+        sent = record.in_use and record.description.startswith(_LOCAL)
+        if record.id not in then.marks and (older or sent):
+            fresh.setdefault(records.marks[record.id], []).append(record)
+    for id_ in gone:
+        if twins := fresh.get(then.marks[id_]):
+            yield id_, twins.pop()
+
+
+def lost(known: Mapping[Key, Known], records: Listing, seen: Seen = _NEVER, *, at_rest: bool = True) -> frozenset[Key]:
     """The keys among `known` whose result is gone, by the rule above; without a known record it goes with any prune.
 
     That there was a prune shows in a record that is gone, in a Dockerfile's record that is younger than the build which
-    must have made one (unless a build runs already, not `at_rest`), or by `pruned`: when one was last noticed, in
-    seconds since 1970 (`Store.saw_records`). A lost result that nobody reads is not made again: see above.
+    must have made one (unless a build runs already, not `at_rest`), or in that `seen`, what `noticed` gave for these
+    records, tells of one. A lost result that nobody reads is not made again: see above.
     """
-    present, on_image = records.by_id, records.on_images
+    present, on_image = records.by_id.keys() | seen.hidden, records.on_images
     missing = [each.seen for each in known.values() if each.record and each.record not in present]
-    since = max([pruned, *missing])
+    since = max([seen.pruned, *missing])
     oldest = records.oldest_definition if at_rest else 0.0
     return frozenset(
         key

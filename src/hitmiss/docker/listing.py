@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import cached_property
+from zlib import crc32
 
 import msgspec
 
@@ -42,6 +43,11 @@ class Listing(tuple[CacheRecord, ...]):
     def by_id(self) -> Mapping[str, CacheRecord]:
         """The records by their ids."""
         return {record.id: record for record in self}
+
+    @cached_property
+    def marks(self) -> Mapping[str, int]:
+        """What tells the records apart, by their ids: equal for two that hold the same."""
+        return {record.id: crc32(ascii((record.description, record.parents)).encode()) for record in self}
 
     @cached_property
     def regular(self) -> Sequence[tuple[datetime, CacheRecord]]:

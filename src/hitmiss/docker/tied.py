@@ -21,10 +21,11 @@ def tie(before: Set[str], after: Listing, build: Build) -> dict[str, str]:
     """The record of each step of a build that has ended, by the step's id; steps that cannot be told are left out.
 
     `before` are the ids that there were when it began. A step that ran left a new one behind, made while it ran. One
-    that hit has the only record with its text, if there is but one. A FROM has none of its own.
+    that hit has the only record with its text, if there is but one. A FROM has none of its own. A record that is in use
+    may stand for another one (`gone.py`), so nothing is told of it.
     """
     texts = after.texts
-    fresh = [(created, record) for created, record in after.regular if record.id not in before]
+    fresh = [(created, record) for created, record in after.regular if not record.in_use and record.id not in before]
     times = [created for created, _ in fresh]
     steps = [step for step in build.steps if step.instruction[:5].upper() != "FROM "]
     fits = sorted(
@@ -42,7 +43,7 @@ def tie(before: Set[str], after: Listing, build: Build) -> dict[str, str]:
     for step in steps:
         if step.verdict is Verdict.HIT:
             same = texts.of(step)
-            if len(same) == 1 and same[0] not in taken:
+            if len(same) == 1 and same[0] not in taken and same[0] not in after.used:
                 tied[step.id] = same[0]
     return tied
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from secrets import token_bytes
 from typing import cast
@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from hitmiss.build.model import BuiltImage, Verdict
-from hitmiss.cache.facts import BuildFacts, Key, Known
+from hitmiss.cache.facts import BuildFacts, Key, Known, Seen
 from hitmiss.history.database import Database, Row, plain
 
 KEEP_BUILDS = 500
@@ -21,7 +21,6 @@ KEEP_BUILDS = 500
 
 _SALT_BYTES = 32
 _NO_END = 2**62
-_NO_TIME = float("inf")
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -46,8 +45,8 @@ class Builds(Database):
 
     def __init__(self, path: Path | None = None, *, on_notice: Callable[[str], None] = lambda text: None) -> None:
         super().__init__(path, on_notice=on_notice)
-        self._answers: dict[str, tuple[float, float]] = {}
-        """By builder: when it was last asked for its records, and when a prune was last noticed by then."""
+        self._answers: dict[tuple[str, float], Seen] = {}
+        """What came of the last answer of each builder, and when it was asked."""
 
     def salt(self) -> bytes:
         """32 random bytes of this user's, made once: the key of all keyed hashes."""
@@ -67,9 +66,10 @@ class Builds(Database):
         """Keep a build under the next number of its project (its own where that is higher), and give it back with it.
 
         `confirmed` are the keys whose result the engine surely has, by default those of the steps that ran or hit;
-        `records` names the engine's record of some. A build that could not be kept comes back as it was.
+        `records` names the engine's record of some, "" where it is another one now that is not known. A build that could not be kept comes back as it was.
         """
-        sure = dict.fromkeys(_confirmed(facts) if confirmed is None else confirmed) | dict.fromkeys(records or {})
+        told = records or {}
+        sure = dict.fromkeys(_confirmed(facts) if confirmed is None else confirmed) | dict.fromkeys(told)
         now = time.time()
         project, builder = plain(facts.project), plain(facts.builder)
 
@@ -79,7 +79,7 @@ class Builds(Database):
             kept = msgspec.structs.replace(facts, number=number)
             db.execute(_INSERT, _columns(kept))
             db.execute("DELETE FROM build WHERE project = ? AND number <= ?", (project, number - KEEP_BUILDS))
-            known = [(builder, key, number, project, now, (records or {}).get(key, "")) for key in sure]
+            known = [(builder, key, number, project, now, told.get(key, ""), key in told) for key in sure]
             db.executemany(_KNOW, known)
             return kept
 
@@ -162,45 +162,28 @@ class Builds(Database):
         query = "DELETE FROM known_key WHERE builder = ? AND key = ?"
         self._do((query, (plain(builder), key)) for key in keys)
 
-    def saw_records(
-        self,
-        builder: str,
-        ids: Iterable[str],
-        passing: Collection[str] = (),
-        *,
-        built: bool = False,
-        asked: float = _NO_TIME,
-    ) -> float:
-        """Told of all cache records that a builder has now: when a prune was last noticed there, 0.0 for never.
+    def saw_records(self, builder: str, asked: float, told: Callable[[Seen], Seen]) -> Seen:
+        """Told what has become of the cache records of a builder since it was last looked at, by any hitmiss.
 
-        It shows in a record that was there the last time and is gone; seconds since 1970. `passing` are records that a
-        running build may give up by itself; `built` says that a build of ours has just ended: what went meanwhile, the
-        engine replaced (a cache mount whose RUN ran anew, the last step of a stage that is now exported). `asked` is
-        when the engine was asked, in seconds since 1970: what is older than the last answer changes nothing, and an
-        answer that was told of already is not compared again.
+        Each target may tell of the answer of one moment, `asked` in seconds since 1970; it is worked out once.
         """
-        told, pruned = self._answers.get(builder, (0.0, 0.0))
-        if told == asked != _NO_TIME:
-            return pruned
-        name, now = f"records {plain(builder)}", time.time()
-        there = set(ids)
-        present = sorted(there.difference(passing))
+        if known := self._answers.get((builder, asked)):
+            return known
+        name = f"records {plain(builder)}"
 
-        def compare(db: sqlite3.Connection) -> float:
+        def compare(db: sqlite3.Connection) -> Seen:
             row = db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-            then = _seen(row[0]) if row else _Seen()
-            if asked < then.asked:
-                return then.pruned
-            when = asked if asked != _NO_TIME else then.asked
-            pruned = then.pruned if built or there.issuperset(then.ids) else now
-            if (pruned, present) != (then.pruned, then.ids):
-                value = zlib.compress(msgspec.msgpack.encode(_Seen(pruned, present, when)), 1)
+            then = _seen(row[0]) if row else Seen()
+            now = told(then)
+            if now is not then:
+                value = zlib.compress(msgspec.msgpack.encode(now), 1)
                 db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
-            return pruned
+            return now
 
-        pruned = self._write(compare, 0.0)
-        self._answers[builder] = asked, pruned
-        return pruned
+        found = self._write(compare, Seen())
+        self._answers = {key: each for key, each in self._answers.items() if key[0] != builder}
+        self._answers[builder, asked] = found
+        return found
 
     def remember_aliases(self, builder: str, aliases: Mapping[Key, Key]) -> None:
         """Keep that operations with these keys put out the same bytes as those with the other keys."""
@@ -232,23 +215,15 @@ _COUNT = """
 _KNOW = """
     INSERT INTO known_key VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (builder, key) DO UPDATE SET
     number = excluded.number, project = excluded.project, seen = excluded.seen,
-    record = CASE excluded.record WHEN '' THEN record ELSE excluded.record END
+    record = CASE WHEN ? THEN excluded.record ELSE record END
 """
 
 
-class _Seen(msgspec.Struct):
-    """The cache records of a builder when it was last looked at."""
-
-    pruned: float = 0.0
-    ids: list[str] = []
-    asked: float = 0.0
-
-
-def _seen(value: bytes) -> _Seen:
+def _seen(value: bytes) -> Seen:
     try:
-        return msgspec.msgpack.decode(zlib.decompress(value), type=_Seen)
+        return msgspec.msgpack.decode(zlib.decompress(value), type=Seen)
     except (zlib.error, msgspec.DecodeError):
-        return _Seen()
+        return Seen()
 
 
 def _confirmed(facts: BuildFacts) -> Iterable[Key]:
