@@ -161,11 +161,12 @@ CASES = (
     ),
     Case(
         "two RUNs swapped",
-        APP,
+        APP.replace("echo two", "echo two NONCE"),
         (
             then(
                 edit(
-                    "RUN echo one NONCE > /one\nRUN echo two > /two", "RUN echo two > /two\nRUN echo one NONCE > /one"
+                    "RUN echo one NONCE > /one\nRUN echo two NONCE > /two",
+                    "RUN echo two NONCE > /two\nRUN echo one NONCE > /one",
                 ),
                 misses=None,
             ),

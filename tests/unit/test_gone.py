@@ -47,7 +47,7 @@ def test_what_a_build_uses_may_go_by_itself() -> None:
 def test_the_half_that_is_read_stands_for_the_one_that_was_written_to() -> None:
     then = seen(BASE, OLD)
     during = seen(BASE, record("read", 20, in_use=True), then=then, asked=300, at_rest=False)
-    assert (during.pruned, during.hidden) == (0.0, {"old"})
+    assert (during.pruned, during.hidden) == (0.0, frozenset({"old"}))
     known = {b"key": Known(1, 30.0, "old"), b"other": Known(1, 30.0, "elsewhere")}
     assert lost(known, Listing([BASE, record("read", 20, in_use=True)]), during, at_rest=False) == {b"other"}
     after = seen(BASE, OLD, then=during, asked=400)

@@ -66,7 +66,8 @@ class Builds(Database):
         """Keep a build under the next number of its project (its own where that is higher), and give it back with it.
 
         `confirmed` are the keys whose result the engine surely has, by default those of the steps that ran or hit;
-        `records` names the engine's record of some, "" where it is another one now that is not known. A build that could not be kept comes back as it was.
+        `records` names the engine's record of some, "" where it is another one now that is not known. A build that
+        could not be kept comes back as it was.
         """
         told = records or {}
         sure = dict.fromkeys(_confirmed(facts) if confirmed is None else confirmed) | dict.fromkeys(told)
