@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +21,7 @@ from hitmiss.docker import endpoint
 from hitmiss.docker.builders import BuilderInfo
 from hitmiss.docker.caches import passed_over
 from hitmiss.docker.limits import limits
+from hitmiss.errands import Errands
 from hitmiss.forecast import Plan
 from hitmiss.foresight import alarmed
 from hitmiss.history.store import Store
@@ -38,8 +38,6 @@ from hitmiss.snapshot import Past, StepFiles
 from hitmiss.sources import Pool
 from hitmiss.turns import foretold, longest
 from hitmiss.workspace import Workspace
-
-T = TypeVar("T")
 
 
 class Crew:
@@ -82,8 +80,9 @@ class Crew:
         self._pool = Pool()
         self._there: asyncio.Task[Records] | None = None
         """The cache records after the last build."""
-        self._work: set[asyncio.Task[None]] = set()
-        self._asked: set[asyncio.Task[Any]] = set()
+        self._errands = Errands()
+        self._questions = Errands()
+        """What the engine is being asked."""
         self._finished = Build()
         self.members: dict[str, Member] = {}
         self.members = self._members(space)
@@ -250,7 +249,7 @@ class Crew:
                 for member in chosen
             ]
         self.round = Round(lanes, self._ended)
-        self._spawn(self._foretell_waiting(self.round, chosen))
+        self._errands.run(self._foretell_waiting(self.round, chosen))
         return self.round
 
     async def run(self, round_: Round) -> tuple[str, ...]:
@@ -272,15 +271,12 @@ class Crew:
 
     async def explained(self) -> None:
         """Wait until all is known about the builds that are over."""
-        while self._work:
-            await asyncio.gather(*self._work, return_exceptions=True)
+        await self._errands.done()
 
     async def close(self) -> None:
         """End what is still being found out."""
-        while left := [*self._work, *self._asked]:  # what is canceled may have begun another
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+        await self._errands.cancel()
+        await self._questions.cancel()
 
     async def foretell(self, names: Iterable[str]) -> None:
         """Show what the next build of these would do: hollow glyphs on the tree that stands."""
@@ -321,18 +317,18 @@ class Crew:
         )
         # What the build before left is still asked for: two answers at once could not be told apart by age.
         there = self._there if self._there and not self._there.done() else None
-        engine = self._asking(ask([member.definition for member in members], builder, there))
+        engine = self._questions.run(ask([member.definition for member in members], builder, there))
         for member, job in zip(members, jobs, strict=True):
             before = self._remembered.get(member.name)
             begun = member.foresight.begin(runner, member.definition, job.options, engine, before)
-            self._foreseen[member.name] = self._asking(begun)
+            self._foreseen[member.name] = self._questions.run(begun)
             self._places[member.name] = member.builder
         return runner
 
     def _ended(self, lane: Lane, runner: Runner, builds: Mapping[str, Build]) -> None:
         """A client is done."""
         self.runners.append(runner)
-        there = self._there = self._asking(self._records_after(builds.values()))
+        there = self._there = self._questions.run(self._records_after(builds.values()))
         for name, build in builds.items():
             foreseen = self._foreseen.pop(name)
             member = self.members.get(name)
@@ -342,7 +338,7 @@ class Crew:
             if build.status is not Status.CANCELED:
                 self._store.remember_durations(member.key, build.builder, ran(build))
             remembered = self._remembered[name] = asyncio.Event()
-            self._spawn(self._explain(member, foreseen, build, there, remembered))
+            self._errands.run(self._explain(member, foreseen, build, there, remembered))
 
     async def _records_after(self, builds: Iterable[Build]) -> Records:
         """The cache records, where anything was done that could have changed them."""
@@ -358,7 +354,7 @@ class Crew:
         remembered: asyncio.Event,
     ) -> None:
         """Say why the steps of a finished build ran, and what it made."""
-        weight = self._asking(member.foresight.weigh(build, member.unit.options, self.space.cwd))
+        weight = self._questions.run(member.foresight.weigh(build, member.unit.options, self.space.cwd))
         definition = member.definition
         try:
             told, plan = await self._explained(member, foreseen, build, there, remembered)
@@ -456,18 +452,6 @@ class Crew:
             elif self.number and 0 < part.number < self.number:
                 found[name] = f"as in build {part.number}"
         return found
-
-    def _asking(self, question: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        """Ask the engine something, until it is answered or the crew is closed."""
-        task = asyncio.create_task(question)
-        self._asked.add(task)
-        task.add_done_callback(self._asked.discard)
-        return task
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
 
 
 def _said(name: str, value: str) -> str:

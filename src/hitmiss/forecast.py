@@ -17,7 +17,7 @@ import msgspec
 
 from hitmiss import sending
 from hitmiss.aside import aside
-from hitmiss.build.model import Build, BuiltImage, Expected, Foreseen, Note, Planned, Status, Step, Verdict
+from hitmiss.build.model import Build, BuiltImage, Expected, Foreseen, Note, Planned, Status, Step, Verdict, stage_id
 from hitmiss.cache import alarms, notes, timing
 from hitmiss.cache import causes as reasons
 from hitmiss.cache import doubts as doubting
@@ -184,7 +184,7 @@ class Forecaster:
             facts = self._happened(plan, build, done, doubts)
             facts = msgspec.structs.replace(facts, copies=self._copies(facts, build, left))
             ran = {step.id for step in facts.steps if step.verdict in (Verdict.MISS, Verdict.FAILED)}
-            known = self._store.known(self.builder, facts.keys)
+            known = self._known_before(plan, facts)
             why = reasons.causes(msgspec.structs.replace(plan.evidence, now=facts, ran=ran, known=known))
             stories = notes.notes(facts, self._earlier(), known, imported=self._imported(plan, facts, known, build))
             warned = alarms.alarms(facts, self._earlier(), self.sources.unseen, now=time.time(), sent=doubts.paths)
@@ -351,14 +351,23 @@ class Forecaster:
         operations: Operations,
         times: Mapping[tuple[str, str, str], float],
     ) -> StepFacts:
-        place = ":".join(filter(None, (self.part, each.platform, each.stage)))
+        stage = stage_id(self.part, each.platform, each.stage)
         return StepFacts(
-            f"{place}:{each.index}", each.stage, each.index, each.of, self._hider.text(each.instruction),
+            f"{stage}:{each.index}", each.stage, each.index, each.of, self._hider.text(each.instruction),
             self._hider.text(each.text), each.platform or "", each.place, operations.steps.get(ref(each), -1),
             planned=plans.get(ref(each)), expected_s=times.get((each.platform or "", each.stage, each.instruction)),
         )  # fmt: skip
 
     # Explaining
+
+    def _known_before(self, plan: Plan, facts: BuildFacts) -> dict[Key, Known]:
+        """Those of the keys that were known when the build began; what runs beside it may be remembered already."""
+        before = plan.memory.known
+        return {
+            key: before.get(key, each)
+            for key, each in self._store.known(self.builder, facts.keys).items()
+            if key in before or each.seen < facts.started
+        }
 
     def _imported(
         self, plan: Plan, facts: BuildFacts, known: Mapping[Key, Known], build: Build

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hitmiss.build.logs import StepLog
-from hitmiss.build.model import Build, Stage, Status, Step
+from hitmiss.build.model import Build, Status, Step, stage_id, staged
 from hitmiss.errors import UsageError
 from hitmiss.foresight import Foresight
 from hitmiss.history.store import Store
@@ -107,20 +107,15 @@ class Member:
 
     def announced(self, number: int) -> Build:
         """The tree before any build: what the Dockerfile announces."""
-        stages: dict[tuple[str | None, str], list[Step]] = {}
         target = self.name or None
-        for each in self.definition.expected:
-            where = ":".join(filter(None, (target, each.platform, each.stage)))
-            step = Step(
-                f"{where}:{each.index}", each.stage, each.index, each.of, each.instruction, each.platform, target,
-                each.place,
-            )  # fmt: skip
-            stages.setdefault((each.platform, each.stage), []).append(step)
-        tree = tuple(
-            Stage(":".join(filter(None, (target, *where))), where[1], where[0], tuple(steps), bake_target=target)
-            for where, steps in stages.items()
-        )
-        return Build(number=number, target=self.definition.target, stages=tree)
+        steps = (
+            Step(
+                f"{stage_id(target, each.platform, each.stage)}:{each.index}", each.stage, each.index, each.of,
+                each.instruction, each.platform, target, each.place,
+            )
+            for each in self.definition.expected
+        )  # fmt: skip
+        return Build(number=number, target=self.definition.target, stages=staged(steps))
 
     def job(
         self, number: int, builder: str, platforms: tuple[str, ...], once: BuildOptions | None, linked: frozenset[str]

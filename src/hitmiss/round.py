@@ -49,10 +49,6 @@ class Round:
         """The runner of a target that is being built now."""
         return next((runner for lane, runner in self._runners.items() if name in lane.names), None)
 
-    def builds(self) -> dict[str, Build]:
-        """What is being built now, as it stands."""
-        return {name: build for runner in self._runners.values() for name, build in runner.builds().items()}
-
     def waits_for(self, name: str) -> tuple[str, ...]:
         """What a target that has not begun still needs; nothing for others."""
         if name in self._over or self.runner(name):
@@ -64,10 +60,6 @@ class Round:
             for need in (sorted(lane.needs) if lane else ())
             if need in mine and self._over.get(need) is not Status.SUCCEEDED
         )
-
-    def never(self) -> tuple[str, ...]:
-        """The targets whose turn did not come."""
-        return tuple(name for name in self.names if name not in self._over)
 
     def cancel(self) -> None:
         """End all; `run()` returns within a second."""

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -24,11 +24,12 @@ from hitmiss.build.model import Status
 from hitmiss.build.recording import Writer
 from hitmiss.build.trouble import notices, passes
 from hitmiss.crew import Crew
-from hitmiss.docker import builders, client, endpoint, storage
+from hitmiss.docker import builders, endpoint, storage
 from hitmiss.docker import targets as docker_targets
 from hitmiss.docker.current import current_builder
 from hitmiss.docker.fleet import Fleet
-from hitmiss.errors import EngineError, HitmissError, UsageError
+from hitmiss.errands import Errands
+from hitmiss.errors import HitmissError, UsageError
 from hitmiss.following import Following
 from hitmiss.history.store import Store
 from hitmiss.project import context, watch
@@ -39,11 +40,8 @@ from hitmiss.runner import nothing, project_folder
 from hitmiss.schedule import Action, OnChange, Schedule
 from hitmiss.settings import BuildOptions, Settings, warnings
 from hitmiss.snapshot import ArgumentRow, Changes, Cost, Past, Snapshot, StepFiles, Watch
+from hitmiss.standing import Standing
 from hitmiss.workspace import Workspace, alone
-
-_ENGINE_POLL_S = 1.0
-_CACHE_REST_S = 0.6
-"""How long after a build the cache is measured: its records settle, and a save right after has the engine to itself."""
 
 _QUICK_S = 0.3
 """A build that all hits is over by then; one that takes longer shows what the engine remembers of earlier ones."""
@@ -67,7 +65,7 @@ class Session:
         cwd = cwd or Path.cwd()
         space = options if isinstance(options, Workspace) else alone(options, cwd)
         self._settings = settings
-        self._notices: dict[str, str] = {}
+        self._notices: dict[str, tuple[str, ...]] = {}
         self._store = store or Store(on_notice=lambda text: self._notice("history", text))
         self._writer = writer
         self._message = ""
@@ -88,17 +86,15 @@ class Session:
         self._once: dict[str, BuildOptions] = {}
         self._wanted: set[str] = set()
         self._building: asyncio.Task[None] | None = None
-        self._work: set[asyncio.Task[None]] = set()
-        self._waiting: asyncio.Task[None] | None = None
-        """Waits for an engine that is away."""
+        self._errands = Errands()
+        self._standing = Standing(
+            self._crew, self._errands, tell=self._tell, on_change=lambda: self.on_change(), on_return=self.rebuild
+        )
         self._files = 0
         self._watch = Following(
             self._crew.gather(), self._changed, lambda text: self._notice("watch", text), lambda: self.on_change()
         )
         self._opening = asyncio.Lock()
-        self._engine_problem = ""
-        self._cache_bytes: int | None = None
-        self._cache_mounts: dict[str, int] | None = None
         self._stop = asyncio.Event()
 
     # What is shown
@@ -118,14 +114,14 @@ class Session:
             files=self._files,
             on_change=self._schedule.mode,
             message=self._message,
-            notices=tuple(text for text in self._notices.values() if text),
-            problem=self._engine_problem or crew.problem(),
+            notices=tuple(text for texts in self._notices.values() for text in texts),
+            problem=self._standing.problem or crew.problem(),
             build=crew.shown(),
             previous=crew.before() if crew.round else None,
             source=first.source,
             sources={} if crew.only else {member.name: member.source for member in members},
-            cache_bytes=self._cache_bytes,
-            cache_mounts=self._cache_mounts,
+            cache_bytes=self._standing.cache_bytes,
+            cache_mounts=self._standing.cache_mounts,
             plan_s=crew.seconds(),
             plan_right=right,
             plan_steps=planned,
@@ -159,11 +155,10 @@ class Session:
 
     async def run(self) -> None:
         """Build once, then watch and rebuild until `close()`."""
-        self._spawn(self._learn_builder())
-        self._spawn(self._count_files())
-        self._spawn(self._check_client())
+        self._standing.look()
+        self._errands.run(self._count_files())
         self.rebuild()
-        self._spawn(self._recall())
+        self._errands.run(self._recall())
         await self._watch.run()
         await self._stop.wait()
 
@@ -179,9 +174,7 @@ class Session:
             await asyncio.wait({self._building}, timeout=2.0)
         if self._crew.round:
             self._crew.round.abandon()
-        for task in self._work:
-            task.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._errands.cancel()
         await self._crew.close()
         if self._writer:
             self._writer.close()
@@ -253,15 +246,9 @@ class Session:
 
     def set_builder(self, name: str) -> None:
         """Plan and build with another builder from now on, and remember it for this project; "" is docker's choice."""
-        crew, own = self._crew, current_builder()
-        name = "" if name == own else name
-        self._store.remember_builder(crew.project, name)
-        if self._waiting:
-            self._waiting.cancel()
-        self._engine_problem, self._cache_bytes, self._cache_mounts = "", None, None
-        crew.work_on(builders.BuilderInfo(name or own), name)
-        self._say_limits()
-        self._spawn(self._learn_builder())
+        name = "" if name == current_builder() else name
+        self._store.remember_builder(self._crew.project, name)
+        self._standing.turn_to(name)
         self.rebuild()
 
     def fleet(self) -> Fleet:
@@ -281,8 +268,8 @@ class Session:
         foresight = next(iter(self._crew.members.values())).foresight
         await foresight.look()  # what there was before it
         pruned = await storage.prune(self._crew.space.flags.builder or None, what)
-        self._spawn(foresight.look())
-        self._spawn(self._measure_cache())
+        self._errands.run(foresight.look())
+        self._standing.measure(lambda: self._schedule.building)
         return pruned
 
     # Building
@@ -319,20 +306,20 @@ class Session:
         missed = dict.fromkeys(text for member in self._crew.members.values() for text in notices(member.last))
         self._notice("caches", " ".join(missed))
         error = next((runner.engine_error for runner in self._crew.runners if runner.engine_error), None)
-        self._engine_problem = str(error) if error else ""
-        if error:
-            self._wait_for_engine()
+        self._standing.built(error)
         good = all(member.built for member in self._crew.members.values())
         again = not self._again and any(passes(member.last) for member in self._crew.members.values())
         self._again = again
         self._do(self._schedule.ended(time.monotonic()))
+        if self._stop.is_set():
+            return
         if again and self._crew.round is None:
             self._do(self._schedule.requested())
             self._say("The engine lost a layer that it was unpacking: built again.")
         if good and self._crew.round is None:
-            self._spawn(self._measure_cache())
+            self._standing.measure(lambda: self._schedule.building)
         if self._notices.get("unreadable"):
-            self._spawn(self._count_files())
+            self._errands.run(self._count_files())
 
     # Watching
 
@@ -342,7 +329,7 @@ class Session:
             for member in self._crew.members.values():
                 member.sources.follow()
             self._catch_up()
-            self._spawn(self._catch_up_with_files())
+            self._errands.run(self._catch_up_with_files())
             return
         changes: dict[str, list[watch.Change]] = {name: [] for name in self._crew.members}
         for change in found:
@@ -355,9 +342,9 @@ class Session:
             self._say("The context folder is gone; the watch goes on when it is back.")
             return
         if kinds & {watch.Kind.ADDED, watch.Kind.DELETED, watch.Kind.BACK}:
-            self._spawn(self._count_files())
+            self._errands.run(self._count_files())
         if any(gathered.of_files(change) for change in found) or self._notices.get("files"):
-            self._spawn(self._reopen(changes, back=watch.Kind.BACK in kinds))
+            self._errands.run(self._reopen(changes, back=watch.Kind.BACK in kinds))
             return
         self._reached(changes, back=watch.Kind.BACK in kinds)
 
@@ -401,7 +388,7 @@ class Session:
             self._want(reached)
             self._do(self._schedule.saved(time.monotonic()))
             if self._crew.round is None:
-                self._spawn(self._crew.foretell(frozenset(self._wanted)))
+                self._errands.run(self._crew.foretell(frozenset(self._wanted)))
         elif same:
             self._say(f"{_printable(min(each.path for each in told))}: saved as it was")
         elif not self._schedule.building:
@@ -427,7 +414,7 @@ class Session:
         if self._crew.number == 0 and not self._crew.round:
             for member in self._crew.members.values():
                 member.announce()
-        self._say_limits()
+        self._standing.say_limits()
         return True
 
     async def _reopen(self, changes: Mapping[str, Sequence[watch.Change]], *, back: bool) -> None:
@@ -467,10 +454,7 @@ class Session:
 
     def _tell_of(self, space: Workspace) -> None:
         """What there is to say of the files that were read."""
-        for key in [key for key in self._notices if key.startswith("files ")]:
-            del self._notices[key]
-        for number, text in enumerate((*space.notices, *warnings(self._settings))):
-            self._notices[f"files {number}"] = text
+        self._tell("said", (*space.notices, *warnings(self._settings)))
 
     def _settings_again(self) -> Settings:
         if self._crew.space.kind is Kind.SETTINGS:
@@ -526,38 +510,10 @@ class Session:
         if not known or space.flags.builder or os.environ.get("BUILDX_BUILDER"):
             return space
         if not endpoint.exists(known):
-            self._notices["builder"] = f"The builder {known}, chosen here before, is gone: {current_builder()} builds."
+            self._notice("builder", f"The builder {known}, chosen here before, is gone: {current_builder()} builds.")
             return space
         self.recalled = known
         return space.on(known)
-
-    async def _learn_builder(self) -> None:
-        name = self._crew.space.flags.builder
-        try:
-            info = await builders.builder_info(name or None)
-        except HitmissError as error:
-            if name == self._crew.space.flags.builder and isinstance(error, EngineError) and not self._engine_problem:
-                self._engine_problem = str(error)
-                self._wait_for_engine()
-        else:
-            if name == self._crew.space.flags.builder:  # no other one was chosen meanwhile
-                self._crew.builder = info
-                self._say_limits()
-        self.on_change()
-
-    def _say_limits(self) -> None:
-        """Say what the builder cannot do of what is to be built, before it is built."""
-        info = self._crew.builder
-        told = (*self._crew.limits(info), *((f"{info.name}: {info.error}",) if info.error else ()))
-        self._notices = {key: text for key, text in self._notices.items() if not key.startswith("limit ")}
-        self._notices |= {f"limit {number}": text for number, text in enumerate(told)}
-        self.on_change()
-
-    async def _check_client(self) -> None:
-        try:
-            await client.version()
-        except EngineError as error:
-            self._notice("client", str(error))
 
     async def _count_files(self) -> None:
         census = await asyncio.to_thread(context.census, self._watch.gathered)
@@ -567,44 +523,16 @@ class Session:
             "unreadable", f"{_printable(unreadable[0])} cannot be read; a build would fail." if unreadable else ""
         )
 
-    async def _measure_cache(self) -> None:
-        await asyncio.sleep(_CACHE_REST_S)
-        if self._schedule.building:
-            return
-        with contextlib.suppress(HitmissError):
-            cache = await storage.usage(self._crew.space.flags.builder or None)
-            self._cache_bytes, self._cache_mounts = cache.total, cache.mounts
-            self.on_change()
-
-    def _wait_for_engine(self) -> None:
-        if self._waiting:
-            self._waiting.cancel()
-        self._waiting = self._spawn(self._await_engine())
-
-    async def _await_engine(self) -> None:
-        """Wait until the engine answers again, then build: its user should not have to notice."""
-        builder = self._crew.space.flags.builder or None
-        while self._engine_problem and not await builders.engine_alive(builder):  # noqa: ASYNC110
-            await asyncio.sleep(_ENGINE_POLL_S)
-        if self._engine_problem:
-            self._engine_problem = ""
-            self._spawn(self._learn_builder())
-            self.rebuild()
-
     def _say(self, text: str) -> None:
         self._message = text
         self.on_change()
 
     def _notice(self, key: str, text: str) -> None:
-        if self._notices.get(key, "") != text:
-            self._notices[key] = text
-        self.on_change()
+        self._tell(key, [text] if text else ())
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-        return task
+    def _tell(self, key: str, texts: Iterable[str]) -> None:
+        self._notices[key] = tuple(texts)
+        self.on_change()
 
 
 _MODE_WORDS = {

@@ -138,7 +138,7 @@ async def test_what_a_prune_took_is_imported_again_and_planned_right_after(
     assert set(steps(snap.build).values()) == {IMPORTED}
     live.session.rebuild()
     await live.built(3)
-    await live.until(lambda snap: snap.build.number == 3 and not live.session._crew._work, "all to be known")
+    await live.until(lambda snap: snap.build.number == 3 and not live.session._crew._errands.busy, "all to be known")
     last = live.snapshot.build
     assert not any(step.plan_was_wrong for step in last.steps), last.steps
     assert not any(step.note is Note.IMPORTED for step in last.steps)

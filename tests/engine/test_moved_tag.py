@@ -104,7 +104,7 @@ async def test_the_alarm_comes_after_the_build_and_goes_with_a_pull(
     engine.docker("pull", base.name)
     project.save("f", "4")
     await live.built(4)
-    await live.until(lambda _: not live.session._work, "nothing to be under way")
+    await live.until(lambda _: not live.session._errands.busy, "nothing to be under way")
     assert not alarms(live.snapshot)
 
 
@@ -113,7 +113,9 @@ async def test_with_pull_nobody_is_asked(project: Project, start: Starts, base: 
     project.dockerfile(f"FROM {base.name}\nRUN echo {uuid4().hex}")
     live = start(pull=True)
     await live.built(1)
-    await live.until(lambda snap: any(step.cause for step in snap.build.steps) and not live.session._work, "the causes")
+    await live.until(
+        lambda snap: any(step.cause for step in snap.build.steps) and not live.session._errands.busy, "the causes"
+    )
     assert not alarms(live.snapshot)
     assert live.store.tag("default", base.name) is None
 

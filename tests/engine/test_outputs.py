@@ -88,7 +88,7 @@ async def weighed(live: Live, number: int = 1) -> BuiltImage:
 
 
 async def rested(live: Live) -> Snapshot:
-    return await live.until(lambda snap: not live.session._crew._work, "all to be known")
+    return await live.until(lambda snap: not live.session._crew._errands.busy, "all to be known")
 
 
 async def test_layers_by_step_are_those_of_docker_history(app: Project, start: Starts, engine: PrivateEngine) -> None:

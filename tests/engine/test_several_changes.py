@@ -260,6 +260,15 @@ def test_what_cannot_be_built_is_a_2(name: str, text: str, said: str, project: P
     assert found["steps"] == []
 
 
+async def test_what_a_target_beside_it_built_is_not_taken_for_evicted(project: Project, nonce: str) -> None:
+    """`quick` is remembered a second before `slow` is over; the step that both have ran once."""
+    project.dockerfile(f"FROM busybox AS one\nRUN sleep 1; : {nonce}\nFROM one AS two\nRUN sleep 1")
+    project.write("hitmiss.toml", '[targets.slow]\ntarget = "two"\n[targets.quick]\ntarget = "one"\n')
+    found = hitmiss.report(".", cwd=project.path)
+    ran = {step["id"]: step["cause"]["kind"] for step in found["steps"] if step["verdict"] == "miss"}
+    assert ran == {"slow:one:2": "first-build", "slow:two:1": "first-build"}
+
+
 async def test_one_of_several_fails(two: Project, nonce: str, start: Starts) -> None:
     broken = bake("one", "two", nonce=nonce).replace(
         f"RUN echo two {nonce}", f"RUN sleep 0.5 && echo {nonce} && exit 9"

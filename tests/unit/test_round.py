@@ -92,14 +92,13 @@ async def test_what_is_needed_is_built_first_and_the_rest_waits_by_name() -> Non
     await played.end("top")
     await played.task
     assert played.ended == dict.fromkeys(("base", "app", "top"), Status.SUCCEEDED)
-    assert played.round.never() == ()
 
 
 async def test_what_needs_nothing_runs_side_by_side_up_to_a_limit() -> None:
     played = Played(one("a"), one("b"), one("c"))
     await settle()
     assert played.begun == ["a", "b"]
-    assert set(played.round.builds()) == {"a", "b"}
+    assert [name for name in "abc" if played.round.runner(name)] == ["a", "b"]
     await played.end("b")
     assert played.begun == ["a", "b", "c"]
     await played.end("a")
@@ -125,7 +124,6 @@ async def test_after_the_first_failure_nothing_begins_and_what_runs_goes_on() ->
     await played.end("b")
     await played.task
     assert played.ended == {"a": Status.FAILED, "b": Status.SUCCEEDED}
-    assert played.round.never() == ("c", "d")
     assert played.round.waits_for("d") == ("a",)
 
 
@@ -135,7 +133,6 @@ async def test_a_failed_part_of_one_client_stops_the_round() -> None:
     played.clients["a"].end(Status.SUCCEEDED, b=Status.FAILED)
     await played.task
     assert played.begun == ["a", "b"]
-    assert played.round.never() == ("c",)
 
 
 @pytest.mark.parametrize("how", ["cancel", "abandon"])
@@ -145,7 +142,6 @@ async def test_the_whole_round_is_ended(how: str) -> None:
     getattr(played.round, how)()
     await played.task
     assert played.ended == {"a": Status.CANCELED, "b": Status.CANCELED}
-    assert played.round.never() == ("c",)
 
 
 async def test_one_that_is_canceled_before_it_begins_builds_nothing() -> None:

@@ -53,7 +53,7 @@ def test_what_no_build_reaches_goes(store: Store) -> None:
 
 def test_what_is_old_goes(store: Store) -> None:
     store.remember(facts(), {key(1): "r"})
-    store.remember_alias("default", key(1), key(2))
+    store.remember_aliases("default", {key(1): key(2)})
     store.keep_index("/x", b"index")
     store.put_blobs([(b"root", b"")])
     age(store, 91)

@@ -14,7 +14,7 @@ import msgspec
 
 from hitmiss.build import order
 from hitmiss.build.logs import LogBook
-from hitmiss.build.model import Build, Check, Expected, Foreseen, Place, Stage, Status, Step, Verdict
+from hitmiss.build.model import Build, Check, Expected, Foreseen, Place, Stage, Status, Step, Verdict, stage_id
 from hitmiss.build.progress import CheckWarning, Event, Progress, Text, Vertex
 from hitmiss.build.progress import Status as WireStatus
 from hitmiss.build.vertices import Name, Seen, covered_s, read_name
@@ -444,8 +444,8 @@ class Fold:
 
     def _stage(self, key: order.StageKey, steps: tuple[Step, ...]) -> Stage:
         platform, name = key
-        ids = filter(None, (self._bake_target, *key))
-        return Stage(":".join(ids), name, platform, steps, bake_target=self._bake_target or None)
+        target = self._bake_target or None
+        return Stage(stage_id(target, *key), name, platform, steps, bake_target=target)
 
 
 def _differ(one: Step, other: Step) -> bool:

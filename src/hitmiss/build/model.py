@@ -5,7 +5,7 @@ Everything here is immutable. `fold.py` makes these values from the progress str
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -260,6 +260,22 @@ class Stage(msgspec.Struct, frozen=True):
     def full_title(self) -> str:
         """The same with its target, where it is one of several."""
         return f"{self.bake_target} ▸ {self.title}" if self.bake_target else self.title
+
+
+def stage_id(target: str | None, platform: str | None, name: str) -> str:
+    """What a stage is called in ids; target and platform where there are several of them."""
+    return ":".join(filter(None, (target, platform, name)))
+
+
+def staged(steps: Iterable[Step]) -> tuple[Stage, ...]:
+    """The steps of one target by platform and stage, in the order in which they come."""
+    found: dict[tuple[str | None, str | None, str], list[Step]] = {}
+    for step in steps:
+        found.setdefault((step.bake_target, step.platform, step.stage), []).append(step)
+    return tuple(
+        Stage(stage_id(target, platform, name), name, platform, tuple(mine), bake_target=target)
+        for (target, platform, name), mine in found.items()
+    )
 
 
 class Layer(msgspec.Struct, frozen=True):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hitmiss.build.model import Build, Stage, Step
+from hitmiss.build.model import Build, Step, staged
 from hitmiss.cache.facts import BuildFacts, StepFacts
 
 
 def as_build(facts: BuildFacts) -> Build:
     """The build with its steps, causes and notes; what only the stream tells (logs, sizes) is not there."""
-    stages: dict[tuple[str, str], list[Step]] = {}
-    for step in facts.steps:
-        stages.setdefault((step.platform, step.stage), []).append(_step(step, facts))
     return Build(
         number=facts.number,
         status=facts.status,
@@ -21,16 +18,7 @@ def as_build(facts: BuildFacts) -> Build:
         platforms=facts.platforms,
         started=datetime.fromtimestamp(facts.started, UTC),
         duration_s=facts.duration_s,
-        stages=tuple(
-            Stage(
-                ":".join(filter(None, (facts.part, platform, name))),
-                name,
-                platform or None,
-                tuple(steps),
-                bake_target=facts.part or None,
-            )
-            for (platform, name), steps in stages.items()
-        ),
+        stages=staged(_step(step, facts) for step in facts.steps),
         ref=facts.ref,
         images=facts.made,
     )

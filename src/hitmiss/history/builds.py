@@ -158,11 +158,6 @@ class Builds(Database):
         rows = cast(Iterable[tuple[Key, int, float, str]], self._among(query, (plain(builder),), keys))
         return {key: Known(number, seen, record) for key, number, seen, record in rows}
 
-    def forget_keys(self, builder: str, keys: Iterable[Key]) -> None:
-        """These keys' results are gone from the builder."""
-        query = "DELETE FROM known_key WHERE builder = ? AND key = ?"
-        self._do((query, (plain(builder), key)) for key in keys)
-
     def saw_records(self, builder: str, asked: float, told: Callable[[Seen], Seen]) -> Seen:
         """Told what has become of the cache records of a builder since it was last looked at, by any hitmiss.
 
@@ -191,10 +186,6 @@ class Builds(Database):
         now = time.time()
         query = "INSERT OR REPLACE INTO alias VALUES (?, ?, ?, ?)"
         self._do((query, (plain(builder), key, same_as, now)) for key, same_as in aliases.items())
-
-    def remember_alias(self, builder: str, key: Key, same_as: Key) -> None:
-        """Keep that an operation with this key put out the same bytes as that with the other key."""
-        self.remember_aliases(builder, {key: same_as})
 
     def aliases(self, builder: str, keys: Iterable[Key] | None = None) -> dict[Key, Key]:
         """The other key of those of the keys that have one; of all that have one without `keys`."""
