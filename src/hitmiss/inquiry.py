@@ -19,8 +19,8 @@ from hitmiss.errors import HitmissError
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition
 
-_TRIES = 10
-_REST_S = 0.02
+_TRIES = 20
+_REST_S = 0.005
 
 
 class Records(msgspec.Struct, frozen=True):

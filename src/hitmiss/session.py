@@ -43,6 +43,9 @@ from hitmiss.snapshot import ArgumentRow, Changes, Cost, Past, Snapshot, StepFil
 from hitmiss.standing import Standing
 from hitmiss.workspace import Workspace, alone
 
+_CLIENT_S = 0.03
+"""So long the client of a build that begins has the processor to itself; to draw the begin takes as long."""
+
 _QUICK_S = 0.3
 """A build that all hits is over by then; one that takes longer shows what the engine remembers of earlier ones."""
 
@@ -285,7 +288,10 @@ class Session:
         deadline = self._schedule.deadline
         if deadline is not None and not self._stop.is_set():
             self._timer = asyncio.get_running_loop().call_later(max(0.0, deadline - time.monotonic()), self._tick)
-        self.on_change()
+        if action is Action.START:
+            asyncio.get_running_loop().call_later(_CLIENT_S, lambda: self.on_change())
+        else:
+            self.on_change()
 
     def _tick(self) -> None:
         self._timer = None

@@ -6,7 +6,6 @@ import pytest
 from textual.app import App
 from textual.command import CommandInput, CommandList, CommandPalette, Hit
 from textual.pilot import Pilot
-from textual.widgets._footer import FooterKey
 
 from hitmiss.build.model import Status
 from hitmiss.errors import EngineError, HitmissError, UsageError
@@ -19,6 +18,7 @@ from hitmiss.ui.screens.builders import BuildersScreen
 from hitmiss.ui.screens.help import HelpScreen
 from hitmiss.ui.screens.prune import PruneScreen
 from hitmiss.ui.screens.targets import TargetScreen
+from hitmiss.ui.widgets.keys_line import KeysLine
 from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.step_tree import StepTree
 from tests.support.subject import snapshot, webapp
@@ -167,10 +167,10 @@ async def test_by_mouse(act: Act, edited: Edited) -> None:
     async with HitmissApp(subject).run_test(size=SIZE) as pilot:
         app = await ready(pilot, subject)
 
-        def key() -> FooterKey | None:
-            return next((each for each in app.query(FooterKey) if f"act('{act.id}')" in each.action), None)
+        def place() -> tuple[int, int] | None:
+            return next(((x + 1, 0) for x, _, key in app.query_one(KeysLine).places() if key.id == act.id), None)
 
-        await pilot.click(await wait_for_async(key, 10, f"{act.id} in the footer"))
+        await pilot.click(KeysLine, offset=await wait_for_async(place, 10, f"{act.id} in the footer"))
         await did(app, subject, act, edited)
 
 
@@ -178,10 +178,11 @@ async def test_the_footer_offers_to_cancel_only_a_build_that_runs() -> None:
     subject = Scripted(snapshot(FAILED))
     async with HitmissApp(subject).run_test(size=SIZE) as pilot:
         app = await ready(pilot, subject)
-        await wait_for_async(lambda: app.query(FooterKey), 10)
-        assert not any("'cancel'" in each.action for each in app.query(FooterKey))
+        assert "c cancel" not in shown(app)
         subject.show(RUNNING)
-        await wait_for_async(lambda: any("'cancel'" in each.action for each in app.query(FooterKey)), 10)
+        await sees(pilot, "c cancel")
+        subject.show(FAILED)
+        await wait_for_async(lambda: "c cancel" not in shown(app), 10, "the key to go")
 
 
 async def test_the_help_lists_every_action_with_its_key() -> None:

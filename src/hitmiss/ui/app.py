@@ -105,7 +105,7 @@ class HitmissApp(Acts):
                 yield StepTree(id="steps")
             with Panels(id="panels", initial="log"):
                 yield LogView(id="log")
-        yield KeysLine(show_command_palette=False, compact=False)
+        yield KeysLine(kept=("cancel", "help", "quit"))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return theme.FALLBACK
