@@ -5,6 +5,7 @@ import gc
 import json
 import os
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -230,3 +231,24 @@ async def test_a_process_whose_start_is_canceled_twice_is_not_lost() -> None:
     assert asyncio.all_tasks() == before
     assert not hitmiss.steps_running("sleep 600.5")
     gc.collect()  # a transport that nobody closed is told here, and a warning is an error
+
+
+@pytest.mark.parametrize("turns", [0, 9])
+def test_a_program_that_ends_in_the_middle_of_a_question_leaves_nothing(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of `asyncio.run` cancels every task at once, those too that wait for a process which ends by and by."""
+    kill = client.kill
+    monkeypatch.setattr(client, "kill", lambda process: Timer(0.2, kill, [process]).start())
+
+    async def main() -> asyncio.Task[client.Answer]:
+        asked = asyncio.create_task(client.run(["/bin/sh", "-c", "exec sleep 600.125"]))
+        await wait_for_async(lambda: hitmiss.steps_running("sleep 600.125"), 10, "the process")
+        asked.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return asked
+
+    assert asyncio.run(main()).cancelled()
+    assert not hitmiss.steps_running("sleep 600.125")
+    gc.collect()

@@ -199,7 +199,12 @@ async def end(process: asyncio.subprocess.Process) -> None:
     Whoever is canceled meanwhile is so afterwards: nothing would wait for the process any more.
     """
     kill(process)
-    if await _canceled_before(asyncio.create_task(process.communicate())):
+    canceled, over = False, False
+    while not over:
+        ending = asyncio.create_task(process.communicate())
+        canceled |= await _canceled_before(ending)
+        over = not ending.cancelled()  # as all tasks are that there are when the loop ends: a new one is not
+    if canceled:
         raise asyncio.CancelledError
 
 

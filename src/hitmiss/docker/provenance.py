@@ -65,15 +65,8 @@ async def _through_client(name: str, builder: str | None) -> Inspected | None:
     if docker is None:
         return None
     words = [docker, *(["--context", builder] if builder else []), "image", "inspect", name]
-    process = await client.start(words, cwd=None, stdout=asyncio.subprocess.PIPE)
-    try:
-        out, _ = await asyncio.wait_for(process.communicate(), _ASK_S)
-    except TimeoutError:
-        return None
-    finally:
-        if process.returncode is None:
-            await client.end(process)
-    return next(iter(msgspec.json.decode(out or b"[]", type=list[Inspected])), None)
+    answer = await client.run(words, timeout_s=_ASK_S)
+    return next(iter(msgspec.json.decode(answer.out or b"[]", type=list[Inspected])), None)
 
 
 class _Config(msgspec.Struct, rename="pascal"):
