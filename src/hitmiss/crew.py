@@ -78,6 +78,8 @@ class Crew:
         self._remembered: dict[str, asyncio.Event] = {}
         """Set when a member's last build is remembered: the next plan needs it."""
         self._pool = Pool()
+        self._begun = 0
+        """So many clients have been started."""
         self._there: asyncio.Task[Records] | None = None
         """The cache records after the last build."""
         self._errands = Errands()
@@ -297,6 +299,7 @@ class Crew:
 
     def _begin(self, members: Sequence[Member], once: Mapping[str, BuildOptions]) -> Runner:
         """The runner of some members; its clock begins to run."""
+        self._begun += 1
         builder, own = self.builder.name, self.builder.platforms[:1]
         jobs = [
             msgspec.structs.replace(
@@ -343,7 +346,8 @@ class Crew:
     async def _records_after(self, builds: Iterable[Build]) -> Records:
         """The cache records, where anything was done that could have changed them."""
         looked = any(step.verdict.looked_at for build in builds for step in build.steps)
-        return await records_after(self.builder.name) if looked else Records()
+        begun = self._begun
+        return await records_after(self.builder.name, lambda: self._begun > begun) if looked else Records()
 
     async def _explain(
         self,

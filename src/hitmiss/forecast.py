@@ -327,7 +327,7 @@ class Forecaster:
         known = self._known | self._store.known(self.builder, keys)
         lost: frozenset[Key] = frozenset()
         if engine.records is not None:
-            seen = self._saw(engine.records, engine.asked, at_rest=engine.at_rest)
+            seen = self._saw(engine.records, engine.asked, at_rest=engine.at_rest, built=engine.built)
             lost = gone.lost(known, engine.records, seen, at_rest=engine.at_rest)
         doubted = {key for build in past for key in build.doubted}
         return planning.Memory(known, lost, shapes, doubted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -19,7 +19,7 @@ from hitmiss.errors import HitmissError
 from hitmiss.history.store import Store
 from hitmiss.project.definition import Definition
 
-_TRIES = 20
+_LONGEST_S = 0.2
 _REST_S = 0.005
 
 
@@ -28,6 +28,8 @@ class Records(msgspec.Struct, frozen=True):
 
     all: Listing | None = None
     asked: float = 0.0
+    built: bool = False
+    """Whether they are what a build of ours has left."""
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -42,6 +44,8 @@ class Engine(msgspec.Struct, frozen=True):
     """False where the records may be those of a build that had begun."""
     asked: float = 0.0
     """When it was asked for the records, in seconds since 1970."""
+    built: bool = False
+    """Whether they are what a build of ours has left."""
 
 
 async def records(builder: str) -> Records:
@@ -53,17 +57,20 @@ async def records(builder: str) -> Records:
         return Records(None, asked)
 
 
-async def records_after(builder: str) -> Records:
+async def records_after(builder: str, over: Callable[[], bool]) -> Records:
     """The cache records after a build of ours: those that it used are let go of a moment after its client has ended.
 
-    Where another build holds some they come as they are.
+    They come as they are where that takes long: another build may hold some. So they do when it is `over`, as the next
+    build begins.
     """
-    for _ in range(_TRIES):
-        found = await records(builder)
-        if found.all is None or not found.all.used:
-            break
+    end = time.monotonic() + _LONGEST_S
+    found = await records(builder)
+    while found.all and found.all.used and time.monotonic() < end:
         await asyncio.sleep(_REST_S)
-    return found
+        if over():
+            break
+        found = await records(builder)
+    return msgspec.structs.replace(found, built=True)
 
 
 async def ask(definitions: Iterable[Definition], builder: str, there: asyncio.Task[Records] | None = None) -> Engine:
@@ -84,7 +91,7 @@ async def ask(definitions: Iterable[Definition], builder: str, there: asyncio.Ta
         if there is None and not asked.done():
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
-    return Engine(images, found.all, asked=found.asked)
+    return Engine(images, found.all, asked=found.asked, built=found.built)
 
 
 async def moved(images: Mapping[str, Image], builder: str, store: Store) -> frozenset[str]:

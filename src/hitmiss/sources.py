@@ -56,7 +56,11 @@ class Held:
     def read(self) -> None:
         """Look at everything again."""
         self.read_at = time.monotonic()
-        self.refresh([""])
+        if self.turn:
+            self.refresh([""])
+        else:
+            self.manifest.read()
+            self.turn = 1
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Look at these paths again."""
@@ -157,9 +161,11 @@ class Sources:
         was before, whatever the plan has seen. False where finding out would take long.
         """
         found = list(changes)
-        if any(map(self._outdated, self._held.values())) or len(found) > _FEW or not self.lock.acquire(blocking=False):
+        if len(found) > _FEW or not self.lock.acquire(blocking=False):
             return False
         try:
+            if any(map(self._outdated, self._held.values())):
+                return False
             for change in found:
                 held = self._held.get(change.context)
                 if held is None or change.folder:
@@ -242,6 +248,7 @@ class Sources:
             copy = next(copies, None)
             if copy not in records if copy else not past:
                 held.noted(manifest.forget_stale())
+                self._planned[name] = held.turn  # the plan that is being made sees them
                 self._store.keep_index(Path(root), manifest.index())
 
     def unseen(self, name: str, selected: tuple[Selected, ...]) -> alarms.Stale:

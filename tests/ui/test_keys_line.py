@@ -16,7 +16,7 @@ class Keys(App[None]):
 
     BINDINGS = [  # noqa: RUF012 - as Textual declares it
         Binding("a", "press('a')", "alpha", tooltip="The first"),
-        Binding("b", "press('b')", "beta"),
+        Binding("b,f5", "press('b')", "beta"),
         Binding("c", "press('c')", "gamma"),
         Binding("q", "press('q')", "quit", id="quit"),
         Binding("x", "press('x')", "hidden", show=False),
@@ -68,7 +68,9 @@ async def test_a_click_presses_the_key_under_the_mouse() -> None:
         await pilot.hover(KeysLine, offset=(0, 0))
         assert line.tooltip == "The first"
         await pilot.click(KeysLine, offset=(34, 0))
+        await pilot.hover(offset=(5, 5))
         await pilot.hover(KeysLine, offset=(34, 0))
         assert line.pointed == ""
+        assert line.tooltip is None
         await pilot.hover(offset=(5, 5))
         await wait_for_async(lambda: "".join(app.pressed) == "aabbcq", 10, "all presses")

@@ -35,7 +35,7 @@ def test_a_prune_shows_in_a_record_that_is_gone() -> None:
     assert seen(BASE, COPY, then=then, asked=300).pruned == NOW
     assert seen(BASE, OLD, then=then, asked=300).pruned == NOW, "any record counts"
     assert seen(BASE, COPY, then=then, asked=300, built=True).pruned == 0.0, "a build of ours replaced it"
-    assert seen(BASE, COPY, then=then, asked=99) is then, "an answer from before"
+    assert seen(BASE, COPY, then=then, asked=99) == then, "an answer from before"
 
 
 def test_what_a_build_uses_may_go_by_itself() -> None:
@@ -61,6 +61,13 @@ def test_a_step_that_is_done_again_stands_for_nothing() -> None:
     assert seen(BASE, anew, then=seen(BASE, OLD), asked=300, at_rest=False).pruned == NOW
     other = record("read", 20, "mount / from exec /bin/sh -c test", in_use=True)
     assert seen(BASE, other, then=seen(BASE, OLD), asked=300, at_rest=False).pruned == NOW
+
+
+def test_what_is_hidden_in_an_answer_from_before_the_last_look() -> None:
+    then = seen(BASE, OLD, asked=300)
+    before = seen(BASE, record("read", 20, in_use=True), then=then, asked=200, at_rest=False)
+    assert before.hidden == frozenset({"old"})
+    assert (before.asked, before.pruned, before.marks) == (then.asked, then.pruned, then.marks)
 
 
 def test_one_stands_for_one() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 from hitmiss.history.store import Store
 from hitmiss.project import ignore
+from hitmiss.project.definition import load
 from hitmiss.project.ignore import NOTHING_IGNORED
-from hitmiss.sources import Pool
+from hitmiss.project.watch import Kind
+from hitmiss.settings import BuildOptions
+from hitmiss.sources import Pool, Sources
 
 
 def test_two_targets_with_rules_of_their_own_keep_their_manifests(tmp_path: Path) -> None:
@@ -30,4 +34,32 @@ def test_a_manifest_that_nobody_reads_is_not_kept(tmp_path: Path) -> None:
     del held
     gc.collect()
     assert pool.held(tmp_path, NOTHING_IGNORED, store)[1]
+    store.close()
+
+
+def test_what_the_plan_itself_saw_was_not_missed(tmp_path: Path) -> None:
+    project, store = tmp_path / "project", Store(tmp_path / "history.sqlite")
+    project.mkdir()
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY a b /")
+    (project / "b").write_text("b")
+    definition = load(BuildOptions(), cwd=project, environment={})
+
+    def unseen(text: str) -> None:
+        (project / "a").write_text(text)
+        os.utime(project / "a", ns=(10**18, 10**18))
+
+    unseen("one")
+    sources = Sources(store)
+    sources.read(definition)
+    unseen("two")
+    (manifest,) = sources.read(definition).values()
+    assert set(manifest.stale) == {"a"}
+    sources.forget_stale([], ())
+    assert not manifest.stale
+    sources.follow()
+    assert sources.missed() == []
+    (project / "b").unlink()
+    unseen("six")
+    sources.follow()
+    assert {(change.path, change.kind) for change in sources.missed()} == {("b", Kind.DELETED)}
     store.close()

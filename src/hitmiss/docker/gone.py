@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from hitmiss.cache.facts import Key, Known, Seen
 from hitmiss.docker.listing import CacheRecord, Listing
 
@@ -37,11 +39,11 @@ def noticed(
     A prune shows in a record that was there and is gone. `built` says that a build of ours has just ended: what went
     meanwhile, the engine replaced (a cache mount whose RUN ran anew, the last step of a stage that is now exported).
     Records in use, and unless it is `at_rest` contexts and cache mounts too, a running build may give up by itself.
-    An answer that is older than the last one changes nothing.
+    An answer that is older than the last one changes nothing but what is hidden in it.
     """
-    if asked < then.asked:
-        return then
     twins = {} if built else dict(_twins(then, records))
+    if asked < then.asked:
+        return msgspec.structs.replace(then, hidden=frozenset(twins))
     pruned = then.pruned if built or then.marks.keys() <= records.by_id.keys() | twins.keys() else now
     passing = records.used if at_rest else records.used | records.irregular
     there = {id_: mark for id_, mark in records.marks.items() if id_ not in passing}

@@ -171,14 +171,15 @@ class Builds(Database):
             row = db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
             then = _seen(row[0]) if row else Seen()
             now = told(then)
-            if now is not then:
+            if now.asked != then.asked:
                 value = zlib.compress(msgspec.msgpack.encode(now), 1)
                 db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
             return now
 
         found = self._write(compare, Seen())
-        self._answers = {key: each for key, each in self._answers.items() if key[0] != builder}
-        self._answers[builder, asked] = found
+        self._answers = {key: each for key, each in self._answers.items() if key[0] != builder} | {
+            (builder, asked): found
+        }
         return found
 
     def remember_aliases(self, builder: str, aliases: Mapping[Key, Key]) -> None:

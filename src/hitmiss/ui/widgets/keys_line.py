@@ -51,7 +51,9 @@ class KeysLine(Widget):
 
     def _update(self) -> None:
         active = self.screen.active_bindings.values()
-        found = tuple(each.binding for each in active if each.binding.show and each.enabled)
+        shown = [each.binding for each in reversed(active) if each.binding.show and each.enabled]
+        first = {binding.action: binding for binding in shown}  # an action may have several keys
+        found = tuple(binding for binding in reversed(shown) if first[binding.action] is binding)
         if found != self._active:
             self._active = found
             self.refresh()
@@ -88,7 +90,7 @@ class KeysLine(Widget):
 
     def on_leave(self, _: Leave) -> None:
         """Show none."""
-        self.pointed = ""
+        self.pointed, self.tooltip = "", None
 
     def on_mouse_down(self, event: MouseDown) -> None:
         """Press the key."""
