@@ -313,21 +313,35 @@ async def test_a_context_behind_a_link(root: Path, tmp_path: Path) -> None:
         await seen.until(lambda: seen.has(Kind.MODIFIED, "src/main.py"))
 
 
-async def test_names_that_are_not_utf8(root: Path) -> None:
-    name = os.fsdecode(b"caf\xe9")
-    (root / name).mkdir()
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+
+
+async def test_names_of_files_that_are_not_utf8(root: Path) -> None:
     async with watching(resolve(str(root))) as seen:
-        write(root / f"{name}.txt")
-        await seen.until(lambda: seen.has(Kind.ADDED, f"{name}.txt"))
-        write(root / f"src/{name}/deep")
-        await seen.until(lambda: seen.has(Kind.ADDED, f"src/{name}/deep"))
-        write(root / name / "in")
-        await seen.until(lambda: seen.has(Kind.ADDED, f"{name}/in"))
-        write(root / f"{name}.txt", "more")
-        await seen.until(lambda: seen.has(Kind.MODIFIED, f"{name}.txt"))
+        write(root / f"{NOT_UTF8}.txt")
+        await seen.until(lambda: seen.has(Kind.ADDED, f"{NOT_UTF8}.txt"))
+        write(root / f"{NOT_UTF8}.txt", "more")
+        await seen.until(lambda: seen.has(Kind.MODIFIED, f"{NOT_UTF8}.txt"))
         write(root / "src/main.py", "still")
         await seen.until(lambda: seen.has(Kind.MODIFIED, "src/main.py"))
         assert seen.notices == []
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_folders_whose_name_is_not_utf8_are_looked_at_in_turn(root: Path, before: bool) -> None:
+    folder = root / "src" / NOT_UTF8
+    if before:
+        folder.mkdir()
+    async with watching(resolve(str(root))) as seen:
+        write(folder / "deep")
+        await seen.until(lambda: seen.has(Kind.ADDED, f"src/{NOT_UTF8}/deep"))
+        write(folder / "deep", "more")
+        await seen.until(lambda: seen.has(Kind.MODIFIED, f"src/{NOT_UTF8}/deep"))
+        write(root / "src/main.py", "still")
+        await seen.until(lambda: seen.has(Kind.MODIFIED, "src/main.py"))
+        await seen.until(lambda: seen.notices)
+        (notice,) = seen.notices
+        assert "(the name of the folder src/caf\ufffd is not UTF-8)" in notice
 
 
 async def test_polling_sees_two_edits_within_a_second(root: Path) -> None:

@@ -86,7 +86,8 @@ class Watcher:
         self.watched: frozenset[str] = frozenset()
         self.fresh: frozenset[str] = frozenset()
         self.next_listening = 0.0
-        self.blind: tuple[tuple[str, str], ...] = ()
+        self.unnameable = ""
+        """A folder that watchfiles cannot watch, because its name is not UTF-8."""
         self.errors: list[float] = []
         self.marks: str | None = None
         """A folder of our own, which each notifier watches too: see `last_words`."""
@@ -133,7 +134,7 @@ class Watcher:
             self.recover(error)
             return self.look_again()
         if isinstance(events, str):
-            changes = self.check_roots() + self.look_where_blind()
+            changes = self.check_roots()
         else:
             self.note_new_roots(events)
             changes = self.check_roots() + self.changes_at(events)
@@ -202,14 +203,6 @@ class Watcher:
         for name, tree in self.trees.items():
             if tree.inode is not None and tree.root_inode() is not None:
                 changes += self.named(name, tree.scan())
-        return changes
-
-    def look_where_blind(self) -> list[Change]:
-        """Read the folders that watchfiles cannot watch, because their names are not UTF-8."""
-        changes: list[Change] = []
-        for name, folder in self.blind:
-            if folder in self.trees[name].folders:
-                changes += self.named(name, self.trees[name].scan(folder))
         return changes
 
     def changes_at(self, events: Collection[tuple[int, str]]) -> list[Change]:
@@ -304,16 +297,15 @@ class Watcher:
     def places(self) -> frozenset[str]:
         """The folders that have to be watched."""
         places = {place.rpartition("/")[0] or "/" for place in self.definitions}
-        blind: list[tuple[str, str]] = []
-        for name, tree in self.trees.items():
+        self.unnameable = ""
+        for tree in self.trees.values():
             if tree.inode is None:
                 continue
             for folder in ("",) if self.recursive else tree.folders:
                 if _encodable(folder):
                     places.add(f"{tree.root}/{folder}" if folder else tree.root)
                 else:
-                    blind.append((name, folder))
-        self.blind = tuple(blind)
+                    self.unnameable = folder
         return frozenset(place for place in places if _encodable(place))
 
     def linked(self) -> set[str]:
@@ -340,6 +332,11 @@ class Watcher:
 
         for _ in range(MOST_ERRORS):
             places = self.places()
+            if self.unnameable:
+                # To read it is an event for the folder above, and one that breaks the notifier.
+                folder = os.fsencode(self.unnameable).decode(errors="replace")
+                self.fall_back(OSError(f"the name of the folder {folder} is not UTF-8"))
+                return
             readable = sorted(place for place in places - self.linked() if os.access(place, os.R_OK | os.X_OK))
             if self.marks:
                 readable.append(self.marks)
