@@ -331,7 +331,7 @@ class Crew:
     def _ended(self, lane: Lane, runner: Runner, builds: Mapping[str, Build]) -> None:
         """A client is done."""
         self.runners.append(runner)
-        there = self._there = self._questions.run(self._records_after(builds.values()))
+        there = self._there = self._questions.run(self._records_after(builds.values(), self._begun))
         for name, build in builds.items():
             foreseen = self._foreseen.pop(name)
             member = self.members.get(name)
@@ -343,10 +343,9 @@ class Crew:
             remembered = self._remembered[name] = asyncio.Event()
             self._errands.run(self._explain(member, foreseen, build, there, remembered))
 
-    async def _records_after(self, builds: Iterable[Build]) -> Records:
-        """The cache records, where anything was done that could have changed them."""
+    async def _records_after(self, builds: Iterable[Build], begun: int) -> Records:
+        """The cache records, where anything was done that could have changed them; `begun` clients had been started."""
         looked = any(step.verdict.looked_at for build in builds for step in build.steps)
-        begun = self._begun
         return await records_after(self.builder.name, lambda: self._begun > begun) if looked else Records()
 
     async def _explain(

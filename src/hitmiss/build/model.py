@@ -268,7 +268,7 @@ def stage_id(target: str | None, platform: str | None, name: str) -> str:
 
 
 def staged(steps: Iterable[Step]) -> tuple[Stage, ...]:
-    """The steps of one target by platform and stage, in the order in which they come."""
+    """The steps by target, platform and stage, in the order in which they come."""
     found: dict[tuple[str | None, str | None, str], list[Step]] = {}
     for step in steps:
         found.setdefault((step.bake_target, step.platform, step.stage), []).append(step)

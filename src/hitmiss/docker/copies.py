@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from hitmiss.build.model import Build
-from hitmiss.docker.listing import CacheRecord, Listing
+from hitmiss.docker.listing import LOCAL, CacheRecord, Listing
 
 _SLACK = timedelta(seconds=2)
 """Through buildx the time of the last use is told in whole seconds."""
@@ -28,7 +28,7 @@ def copies(names: Iterable[str], known: Mapping[str, str], records: Listing, bui
     for name in names:
         if (id_ := known.get(name)) in records.by_id and id_:
             found[name] = id_
-        elif record := _used(records.copies, f"local source for {name or 'context'}", build.started):
+        elif record := _used(records.copies, f"{LOCAL}{name or 'context'}", build.started):
             found[name] = record.id
     return found
 

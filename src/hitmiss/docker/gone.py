@@ -25,9 +25,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from hitmiss.cache.facts import Key, Known, Seen
-from hitmiss.docker.listing import CacheRecord, Listing
+from hitmiss.docker.listing import LOCAL, CacheRecord, Listing
 
-_LOCAL = "local source for "
 _NEVER = Seen()
 
 
@@ -65,7 +64,7 @@ def _twins(then: Seen, records: Listing) -> Iterator[tuple[str, CacheRecord]]:
     fresh: dict[int, list[CacheRecord]] = {}
     for record in records:
         older = record.created is not None and record.created.timestamp() <= then.asked
-        sent = record.in_use and record.description.startswith(_LOCAL)
+        sent = record.in_use and record.description.startswith(LOCAL)
         if record.id not in then.marks and (older or sent):
             fresh.setdefault(records.marks[record.id], []).append(record)
     for id_ in gone:

@@ -18,6 +18,9 @@ from hitmiss.build.model import Step
 EXEC = "mount / from exec "
 """What the description of a RUN's record begins with."""
 
+LOCAL = "local source for "
+"""What the description of a context's copy begins with; its name follows, or what it was sent for."""
+
 _SOURCE = "source.local"
 
 
@@ -71,7 +74,7 @@ class Listing(tuple[CacheRecord, ...]):
         made = (
             record.created.timestamp() if record.created else 0.0
             for record in self.copies
-            if record.description == "local source for dockerfile"
+            if record.description == f"{LOCAL}dockerfile"
         )
         return min(made, default=float("inf"))
 

@@ -171,7 +171,7 @@ class Builds(Database):
             row = db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
             then = _seen(row[0]) if row else Seen()
             now = told(then)
-            if now.asked != then.asked:
+            if (now.pruned, now.marks) != (then.pruned, then.marks):
                 value = zlib.compress(msgspec.msgpack.encode(now), 1)
                 db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
             return now
