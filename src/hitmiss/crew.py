@@ -6,6 +6,7 @@ The session and `hitmiss build` both build through it. When something is built i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -38,6 +39,9 @@ from hitmiss.snapshot import Past, StepFiles
 from hitmiss.sources import Pool
 from hitmiss.turns import foretold, longest
 from hitmiss.workspace import Workspace
+
+_REMEMBER_S = 0.5
+"""So long a build that has just ended may take to be remembered when hitmiss is left."""
 
 
 class Crew:
@@ -276,7 +280,11 @@ class Crew:
         await self._errands.done()
 
     async def close(self) -> None:
-        """End what is still being found out."""
+        """End what is still being found out; what has just been built is remembered first, unless that takes long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REMEMBER_S):
+                for name in tuple(self._remembered):
+                    await self.remembered(name)
         await self._errands.cancel()
         await self._questions.cancel()
 

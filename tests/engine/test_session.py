@@ -185,6 +185,15 @@ async def test_the_target_is_switched_and_remembered(shop: Project, start: Start
 
 
 @real
+async def test_a_build_is_remembered_though_hitmiss_is_left_the_moment_it_ends(shop: Project, start: Starts) -> None:
+    live = start(**FINAL)
+    await live.built(1)
+    await live.session.close()
+    build = await start(**FINAL).built(2)
+    assert {step.planned for step in build.steps} == {Planned.HIT}
+
+
+@real
 async def test_a_build_right_after_another_knows_what_that_one_left(shop: Project, start: Starts) -> None:
     live = start(**FINAL)
     await live.built(1)

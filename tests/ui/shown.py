@@ -8,6 +8,7 @@ from typing import Any
 
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from hitmiss.ui import theme
 from tests.support.wait import wait_for_async
@@ -54,3 +55,10 @@ async def sees(pilot: Pilot[Any], *texts: str) -> None:
 def all_inside(app: App[Any], *selectors: str) -> bool:
     """Whether these widgets lie wholly on the screen."""
     return all(app.screen.region.contains_region(app.screen.query_one(each).region) for each in selectors)
+
+
+async def scroll(widget: Widget, y: int) -> None:
+    """Scroll a widget down to this row, once its lines have been laid out: before that it cannot be scrolled."""
+    await wait_for_async(lambda: widget.show_vertical_scrollbar and widget.max_scroll_y >= y, 10, "enough to scroll")
+    widget.scroll_to(y=y, animate=False)
+    await wait_for_async(lambda: widget.scroll_y == y, 10, "it to be scrolled")

@@ -16,7 +16,7 @@ from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.step_tree import StepTree
 from tests.support.subject import DOCKERFILE, snapshot, webapp
 from tests.support.wait import wait_for_async
-from tests.ui.shown import sees, shown
+from tests.ui.shown import scroll, sees, shown
 from tests.ui.telling import Scripted
 
 EXCERPT = (
@@ -117,8 +117,7 @@ async def test_a_wheel_is_not_fought() -> None:
     async with watched(size=(120, 12)) as on:
         await on.drawn(webapp("rhhh hh hhh"))
         await on.looks_at("base:1")
-        on.tree.scroll_to(y=3, animate=False)
-        await wait_for_async(lambda: on.tree.scroll_y == 3, 10)
+        await scroll(on.tree, 3)
         await on.drawn(webapp("rhhh hh hhh", duration_s=7.0))
         await on.drawn(webapp("rhhh hh hhh", duration_s=8.0))
         assert on.tree.scroll_y == 3

@@ -19,7 +19,7 @@ from hitmiss.ui.widgets.history_view import HistoryView, history_lines
 from hitmiss.ui.widgets.step_tree import StepTree
 from tests.support.subject import snapshot
 from tests.support.wait import wait_for_async
-from tests.ui.shown import sees, shown
+from tests.ui.shown import scroll, sees, shown
 from tests.ui.telling import Scripted, caused, remembered, step_files
 
 NOW = datetime(2026, 5, 4, 15, 0, tzinfo=UTC)
@@ -132,8 +132,7 @@ async def test_the_history(size: tuple[int, int]) -> None:
             "plan right for 412 of 415 steps",
         )  # fmt: skip
         lines = pilot.app.query_one(HistoryView).lines
-        lines.scroll_to(y=4, animate=False)
-        await wait_for_async(lambda: lines.scroll_y == 4, 10, "it to be scrolled")
+        await scroll(lines, 4)
         subject.past = remembered(31)
         subject.on_change()
         await wait_for_async(lambda: lines.text_of(0).startswith("31"), 10, "the new build")

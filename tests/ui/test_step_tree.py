@@ -18,7 +18,7 @@ from hitmiss.symbols import SYMBOLS
 from hitmiss.ui.widgets.step_tree import StepTree
 from tests.support.subject import LETTERS, step, tree, webapp
 from tests.support.wait import wait_for_async
-from tests.ui.shown import Host, sees, shown
+from tests.ui.shown import Host, scroll, sees, shown
 
 WIDE = (100, 30)
 BUILD = webapp("hhhm mr r..")
@@ -198,8 +198,7 @@ async def test_the_mouse() -> None:
 
 async def test_a_click_in_a_tree_that_was_scrolled() -> None:
     async with on(size=(100, 6)) as it:
-        it.tree.scroll_to(y=4, animate=False)
-        await wait_for_async(lambda: it.tree.scroll_y == 4, 10)
+        await scroll(it.tree, 4)
         await it.pilot.click(StepTree, offset=(10, 2))
         assert it.at == "assets:1"
 

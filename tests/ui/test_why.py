@@ -19,7 +19,7 @@ from hitmiss.ui.widgets.step_tree import StepTree
 from hitmiss.ui.widgets.why_view import NOTHING_CHOSEN, WhyView, why_lines
 from tests.support.subject import snapshot, step, tree, webapp
 from tests.support.wait import wait_for_async
-from tests.ui.shown import sees, shown
+from tests.ui.shown import scroll, sees, shown
 from tests.ui.telling import CAUSES, Scripted, caused, chained, changed, noted, planned, remade
 
 SIZES = [(80, 24), (120, 40)]
@@ -180,8 +180,7 @@ async def test_enter_shows_the_log_and_chooses_nothing_for_good() -> None:
 async def test_it_follows_the_selected_step_and_stays_where_it_was_scrolled_to() -> None:
     build = caused(CauseKind.FILES_CHANGED)
     async with on(build, (80, 24)) as it:
-        it.lines.scroll_to(y=5, animate=False)
-        await wait_for_async(lambda: it.lines.scroll_y == 5, 10)
+        await scroll(it.lines, 5)
         await it.drawn(changed(build, "base:1", duration_s=1.0))
         assert it.lines.scroll_y == 5
         it.tree.focus()
