@@ -1,5 +1,6 @@
 """What steps write and Dockerfiles hold: none of it may reach the terminal as anything but text."""
 
+import re
 from pathlib import Path
 from uuid import uuid4
 
@@ -120,7 +121,7 @@ def test_two_megabytes_in_one_line(engine: PrivateEngine, project: Project, open
     terminal.press("g", "j", "j", "l")
     terminal.wait_text("xxxxxxxx", "the end")
     terminal.press("z", "end", "home", "z", "/", "x")
-    terminal.wait_text("following")
+    terminal.wait(lambda shown: re.search(r"[\d,]+ of [\d,]{5,}", shown), what="what the search has found")
     terminal.press("escape")
     terminal.wait_text("copy log")  # the search is closed, the log has the focus
     terminal.press("tab")

@@ -180,6 +180,23 @@ def test_y_copies_the_docker_command(engine: PrivateEngine, three_stages: Projec
     engine.docker(*command[1:], cwd=three_stages.path)
 
 
+def test_what_is_typed_at_once_after_the_slash_is_searched(
+    engine: PrivateEngine, three_stages: Project, opened: Opens
+) -> None:
+    terminal = opened(**WIDE)
+    last = wait_built(terminal)
+    terminal.press("l")
+    terminal.wait_text("copy log")
+    terminal.press("/", "npr")  # each is a key of its own where nothing is searched
+    terminal.wait(lambda shown: re.search(r"/ +npr", shown), what="what was typed, in the search")
+    terminal.press("escape", "?")
+    terminal.wait_text("What the shapes say")
+    terminal.press("escape")
+    terminal.wait_gone("What the shapes say")
+    assert number(terminal) == last, "nothing was built again"
+    leave(terminal)
+
+
 def test_question_mark_helps(engine: PrivateEngine, three_stages: Project, opened: Opens) -> None:
     terminal = opened(**WIDE)
     wait_built(terminal)

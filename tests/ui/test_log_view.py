@@ -3,17 +3,19 @@
 import re
 
 import pytest
-from textual.app import App, ComposeResult
+from textual import events
+from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Input, Static
 
 from hitmiss.build.logs import StepLog
 from hitmiss.ui import theme
+from hitmiss.ui.typed import InTurn
 from hitmiss.ui.widgets.lines_view import LinesView
 from hitmiss.ui.widgets.log_view import FROM_CACHE, GIVEN_UP, LogView
 
 
-class LogApp(App[None]):
+class LogApp(InTurn):
     """The view, with keys of the app's own behind it."""
 
     BINDINGS = [("n", "app_key('n')"), ("escape", "app_key('escape')")]  # noqa: RUF012
@@ -251,6 +253,26 @@ async def test_searching() -> None:
         assert app.keys == ["n"]
         await pilot.press("escape")
         assert app.keys == ["n", "escape"]
+
+
+async def test_keys_that_come_all_at_once_reach_the_search_and_then_the_lines() -> None:
+    app = LogApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        app.view.show(log_of(numbered(0, 20)), "RUN make")
+        app.view.focus_lines()
+        await pilot.pause()
+
+        def type_ahead(*keys: str) -> None:
+            for key in keys:
+                app.post_message(events.Key(key, "/" if key == "slash" else key if len(key) == 1 else None))
+
+        type_ahead("slash", "n", "e")
+        await pilot.pause()
+        assert app.view.query_one(Input).value == "ne"
+        type_ahead("escape", "n", "escape")
+        await pilot.pause()
+        assert app.keys == ["n", "escape"]
+        assert app.view.lines.has_focus
 
 
 async def test_a_search_goes_on_in_the_next_log() -> None:

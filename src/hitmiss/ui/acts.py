@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from textual import work
-from textual.app import App
 from textual.widget import Widget
 
 from hitmiss.errors import BUILT, HitmissError
@@ -14,6 +13,7 @@ from hitmiss.symbols import plain, size
 from hitmiss.ui import theme, words
 from hitmiss.ui.editor import edit
 from hitmiss.ui.subject import Subject
+from hitmiss.ui.typed import InTurn
 from hitmiss.ui.widgets.dockerfile_view import DockerfileView
 from hitmiss.ui.widgets.own_work import OWN
 from hitmiss.ui.widgets.panels import Panels
@@ -22,7 +22,7 @@ from hitmiss.ui.widgets.step_tree import Row, StepTree
 from hitmiss.ui.widgets.why_view import root_of
 
 
-class Acts(App[int]):
+class Acts(InTurn):
     """The actions of the main screen."""
 
     _subject: Subject

@@ -102,7 +102,7 @@ class ArgumentScreen(ModalScreen[Changes | None]):
         self._draft.clear()
         self._go(self._at)
         self._changed()
-        self.query_one("#value", Input).focus()
+        self.set_focus(self.query_one("#value", Input))
 
     @on(Button.Pressed, "#close")
     def action_close(self) -> None:
@@ -126,7 +126,7 @@ class ArgumentScreen(ModalScreen[Changes | None]):
     def _clicked(self, event: OptionList.OptionSelected) -> None:
         if event.option_id:
             self._go(int(event.option_id))
-        self.query_one("#value", Input).focus()
+        self.set_focus(self.query_one("#value", Input))
 
     # What it costs
 

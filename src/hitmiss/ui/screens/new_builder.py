@@ -80,7 +80,7 @@ class NewBuilderScreen(ModalScreen[Wanted | None]):
         wanted = self.wanted
         if wrong := wrong_with(wanted, self._taken):
             self._note(wrong, error=True)
-            self.query_one("#endpoint" if "endpoint" in wrong else "#name", Input).focus()
+            self.set_focus(self.query_one("#endpoint" if "endpoint" in wrong else "#name", Input))
         else:
             self.dismiss(wanted)
 

@@ -60,7 +60,7 @@ class SearchPane(Vertical):
 
     def focus_lines(self) -> None:
         """Put the focus on the lines, not on the bar."""
-        self._view.focus()
+        self.screen.set_focus(self._view)  # `Widget.focus` would let the keys pass that are typed ahead
 
     @property
     def searching(self) -> bool:
@@ -79,7 +79,7 @@ class SearchPane(Vertical):
             await self._make_bar()
         self.add_class("-searching")
         field = self.query_one(Input)
-        field.focus()
+        self.screen.set_focus(field)
         field.select_all()
 
     def action_close_search(self) -> None:
