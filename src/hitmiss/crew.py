@@ -195,10 +195,13 @@ class Crew:
         """The build before the one that runs."""
         return self.only.last if self.only else self._finished
 
+    def builds(self, name: str) -> bool:
+        """Whether a member is being built now."""
+        return self.round is not None and self.round.runner(name) is not None
+
     def began(self, name: str) -> float | None:
-        """When the build of a member began that runs now, in seconds since 1970; None where none does."""
-        runner = self.round.runner(name) if self.round else None
-        started = runner.build(name).started if runner else None
+        """When the build of a member began that runs, or its last one, in seconds since 1970; None before the first."""
+        started = self.part(self.members[name]).started
         return started.timestamp() if started else None
 
     def log(self, step_id: str) -> StepLog | None:
@@ -283,8 +286,9 @@ class Crew:
         """End what is still being found out; what has just been built is remembered first, unless that takes long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REMEMBER_S):
-                for name in tuple(self._remembered):
-                    await self.remembered(name)
+                for member in tuple(self.members.values()):
+                    if member.last.status is not Status.CANCELED:
+                        await self.remembered(member.name)
         await self._errands.cancel()
         await self._questions.cancel()
 

@@ -386,7 +386,9 @@ class Session:
         same = {
             name
             for name in read - defined
-            if members[name].sources.same_as_before(changes[name], self._crew.began(name))
+            if members[name].sources.same_as_before(
+                changes[name], self._crew.began(name), over=not self._crew.builds(name)
+            )
         }
         reached = defined | (read - same)
         told = frozenset(change for mine in changes.values() for change in mine)
@@ -395,7 +397,7 @@ class Session:
             self._do(self._schedule.saved(time.monotonic()))
             if self._crew.round is None:
                 self._errands.run(self._crew.foretell(frozenset(self._wanted)))
-        elif same:
+        elif same and not (self._schedule.building or self._schedule.settling or self._schedule.stale):
             self._say(f"{_printable(min(each.path for each in told))}: saved as it was")
         elif not self._schedule.building:
             self._say(self._unread(told))

@@ -116,6 +116,10 @@ class Sources:
         self._held: dict[str, Held] = {}
         self._planned: dict[str, int] = {}
         """The turn in which the last plan saw each context."""
+        self._answered: dict[tuple[str, str], tuple[int, int]] = {}
+        """When each path of a context was written that was asked about, and in which turn: a save can be told twice."""
+        self._looked = 0
+        """When the last plan had seen them all, in nanoseconds since 1970."""
         self._changed: dict[str, set[str]] = {}
         self._told: deque[tuple[float, str, str]] = deque(maxlen=_MOST_TOLD)
         """When the watch told of which path of which context."""
@@ -154,11 +158,12 @@ class Sources:
                 self._told.append((time.time(), change.context, change.path))
                 self._changed.setdefault(change.context, set()).add(change.path)
 
-    def same_as_before(self, changes: Iterable[Change], since: float | None = None) -> bool:
-        """Whether the files that were saved hold what they held when the last plan was made.
+    def same_as_before(self, changes: Iterable[Change], since: float | None = None, *, over: bool = False) -> bool:
+        """Whether the files that were saved hold what the last build has read, or were told of before.
 
-        `since` is when the build that runs began, in seconds since 1970: what was written later it may have read as it
-        was before, whatever the plan has seen. False where finding out would take long.
+        `since` is when it began, in seconds since 1970: what was written later it may have read as it was before,
+        though its plan has seen it. Once it is `over`, that is so where the plan looked later still. False where
+        finding out would take long.
         """
         found = list(changes)
         if len(found) > _FEW or not self.lock.acquire(blocking=False):
@@ -171,7 +176,12 @@ class Sources:
                 if held is None or change.folder:
                     return False
                 held.refresh([change.path])
-                if since is not None and held.manifest.when(change.path) > int(since * 1e9):
+                written = held.manifest.when(change.path)
+                before, turn = self._answered.get((change.context, change.path), (0, 0))
+                if before == written and not held.changed(change.path, turn):
+                    continue
+                self._answered[change.context, change.path] = (written, held.turn)
+                if since is not None and int(since * 1e9) < written and (not over or written <= self._looked):
                     return False
                 if held.changed(change.path, self._planned.get(change.context, -1)):
                     return False
@@ -192,6 +202,7 @@ class Sources:
             self._changed.pop(name, None)
             self._held[name] = held
             self._planned[name] = held.turn
+        self._looked = time.time_ns()
         return self.manifests()
 
     def _outdated(self, held: Held) -> bool:

@@ -155,7 +155,7 @@ def wait_running(terminal: Terminal, marker: str) -> None:
 
 def all_gone(marker: str = "") -> None:
     """Wait until no client of ours is left, and no process of the step with this marker."""
-    wait_for(lambda: not hitmiss.clients(), 3, "the clients to end")
+    wait_for(lambda: not hitmiss.clients(), 10, "the clients to end")
     if marker:
         wait_for(lambda: not hitmiss.steps_running(marker), 10, "the step's process to end")
 

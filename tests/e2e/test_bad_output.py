@@ -70,7 +70,7 @@ def test_escapes_in_an_instruction(engine: PrivateEngine, project: Project, open
     terminal.press("f", "?")
     terminal.wait_text("What the shapes say")
     terminal.press("escape", "ctrl+p")
-    terminal.wait_text("Build again now")
+    terminal.wait_text("Search for")
     harmless(terminal.raw)
     assert "EVIL" not in terminal.title
 

@@ -111,7 +111,9 @@ def test_the_context_goes_and_comes_back(
     last = wait_built(terminal)
     shutil.rmtree(three_stages.path)
     terminal.wait_text("context gone")
-    terminal.press("r")
+    terminal.press("r", "?")
+    terminal.wait_text("What the shapes say")  # the key before it is through
+    terminal.press("escape")
     terminal.wait_text("context gone")
     (aside / "src/main").write_text(f"{uuid4()}\n")
     shutil.copytree(aside, three_stages.path)

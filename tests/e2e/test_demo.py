@@ -60,7 +60,7 @@ def test_a_demo_that_needs_a_registry_says_so(engine: PrivateEngine, opened: Ope
 
 
 def test_voice(engine: PrivateEngine, opened: Opens, tmp_path: Path) -> None:
-    examples.load_bases(engine, "voice", pace_ms=80)
+    examples.load_bases(engine, "voice", pace_ms=200)
     terminal = opened("demo", "voice", cwd=tmp_path, cols=120, rows=40)
     terminal.wait_text("voice ▸ all", "▾ builder")
     first = built(engine, terminal, images=VOICE)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.conftest import (
     Opens,
+    all_gone,
     history,
     leave,
     number,
@@ -15,7 +16,6 @@ from tests.e2e.conftest import (
     wait_running,
     without_from,
 )
-from tests.support import hitmiss
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
 from tests.support.terminal import Terminal
@@ -136,7 +136,7 @@ def test_a_save_during_a_build_restarts_it(engine: PrivateEngine, sleepy: Projec
     wait_running(terminal, marker)
     sleepy.dockerfile("FROM busybox\nCOPY file /\nRUN echo quick\n")
     wait_built(terminal, 1)
-    assert hitmiss.steps_running(marker) == []
+    all_gone(marker)
     assert without_from(tree(terminal)) == told_by_the_engine(engine)
 
 

@@ -63,6 +63,7 @@ async def test_the_cost_is_told_before_and_holds(colours: Project, start: Starts
     assert [each.name for each in live.session.arguments()] == ["IMAGE", "COLOUR", "TARGETARCH"]
     assert (row(live, "COLOUR").value, row(live, "COLOUR").origin) == ("red", "default")
     assert row(live, "TARGETARCH").automatic
+    await live.until(lambda _: not live.session._errands.busy, "the session to rest")
     plan, shown = live.session._crew.members[""].foresight.plan, live.snapshot.build
     cost = await live.session.cost({"": {"COLOUR": "blue"}})
     assert [step.instruction for step in cost.steps if not step.depends] == [

@@ -192,7 +192,7 @@ def test_one_broken_of_several_at_once(project: Project) -> None:
         FROM busybox AS slow
         RUN echo {project.path} && sleep 60
         FROM busybox AS broken
-        RUN echo {project.path} && false
+        RUN echo {project.path} && sleep 1 && false
         FROM scratch
         COPY --from=slow /etc /a
         COPY --from=broken /etc /b

@@ -98,6 +98,7 @@ async def test_a_switch_in_the_middle_of_a_build_ends_it(shop: Project, start: S
     shop.write("src/main.txt", "600")
     live = start()
     await live.until(lambda snap: any(step.verdict.value == "running" for step in snap.build.steps), "the step to run")
+    live.session.toggle_watch()  # the save is to begin no build of its own
     shop.write("src/main.txt", "0.01")
     live.session.set_builder(second)
     build = await live.built(2)
@@ -116,7 +117,7 @@ async def test_the_cache_is_that_of_the_builder_in_use(
     live.session.set_builder(second)
     await live.built(2)
     snap = await live.until(lambda snap: snap.cache_bytes is not None, "the cache to be measured")
-    assert snap.cache_bytes == (await storage.usage(second)).total
+    assert snap.cache_bytes == pytest.approx((await storage.usage(second)).total, rel=0.05), "it may not rest yet"
     second_engine.empty_cache()
     assert (await live.session.prune_preview(storage.PruneFilter(all=True))).total_count == 0
     assert (await storage.usage("default")).records
@@ -345,6 +346,7 @@ async def test_another_engine_is_chosen_on_the_screen(
 ) -> None:
     session = Session(BuildOptions(target="final"), cwd=shop.path, store=Store(tmp_path / "screen.sqlite"))
     async with HitmissApp(session).run_test(size=size) as pilot:
+        await wait_for_async(lambda: session.snapshot().build.status is Status.SUCCEEDED, 40, "the first build")
         await sees(pilot, "built")
         await pilot.press("b")
         await sees(pilot, "▸ default", "second", "docker-container", "● running", "○ inactive", " MB")

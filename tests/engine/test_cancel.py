@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("engine_env")
 BOUND_S = 1.0
 """The promise. An unhurried client ends in 30 ms; one that does not is killed after 600 ms."""
 
-SLACK_S = 0.5
+SLACK_S = 2.0
 """What a machine that is busy with other tests may add."""
 
 
@@ -162,7 +162,7 @@ async def test_before_the_client_is_started(project: Project, marker: str, start
 @pytest.mark.parametrize("moment", range(8))
 async def test_at_any_moment_of_the_start(moment: int, project: Project, marker: str, start: Builds) -> None:
     """The stream's first lines come one after the other; the build is cancelled after each of them in turn."""
-    project.dockerfile(f"FROM busybox\nRUN sleep 600; : {marker}")
+    project.dockerfile(f"FROM busybox\nRUN while sleep 0.2; do echo; done; : {marker}")
     build = start()
     heard = 0
     reached = asyncio.Event()
@@ -205,5 +205,5 @@ async def test_a_cancelled_task_leaves_nothing(project: Project, marker: str, st
     build.task.cancel()
     await asyncio.wait({build.task})
     assert build.task.cancelled()
-    await wait_for_async(lambda: not hitmiss.clients(), 2, "the client to end")
+    await wait_for_async(lambda: not hitmiss.clients(), 10, "the client to end")
     await gone(marker)

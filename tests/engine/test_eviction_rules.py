@@ -17,7 +17,7 @@ from tests.support import hitmiss
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
 from tests.support.steps import hits
-from tests.support.wait import wait_for_async
+from tests.support.wait import wait_for, wait_for_async
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("engine_env")]
 
@@ -83,7 +83,13 @@ async def prune(engine: PrivateEngine, *words: str) -> Listing:
 
 
 def ids(engine: PrivateEngine) -> set[str]:
-    return {each["ID"] for each in json.loads(engine.api("GET", "/v1.44/system/df?type=build-cache"))["BuildCache"]}
+    """The records, once no build holds one."""
+
+    def at_rest() -> list[str] | None:
+        found = json.loads(engine.api("GET", "/v1.44/system/df?type=build-cache"))["BuildCache"]
+        return None if any(each["InUse"] for each in found) else [each["ID"] for each in found]
+
+    return set(wait_for(at_rest, 20, "the records to be let go of"))
 
 
 def ran(engine: PrivateEngine, project: Project, *words: str) -> set[str]:

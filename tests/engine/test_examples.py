@@ -32,7 +32,7 @@ from tests.support.registry import Registry
 pytestmark = pytest.mark.usefixtures("engine_env")
 
 Opens = Callable[..., Awaitable[Live]]
-PACE_MS = 80
+PACE_MS = 200
 """How long the stand-in package managers take at least, where a moment while they run is looked at."""
 
 
@@ -196,7 +196,10 @@ async def _code_rebuilds_app_alone(live: Live, project: Project) -> Build:
     add_line(project, "plugins/pitch.py")
     build = await explained(live, 3)
     assert missed(build) == {"app:app:5": "files-changed", "app:app:6": "parent-missed app:app:5"}
-    assert build.duration_s < 5, "the time since the builder was built is not its own"
+    assert build.started is not None
+    before = live.ended[1].started
+    assert before is not None
+    assert build.duration_s < (build.started - before).total_seconds(), "the time since the builder was built"
     return build
 
 
@@ -284,7 +287,7 @@ async def test_shop_side_by_side(example: Callable[..., Project], opened: Opens)
         resting = {step.bake_target for step in build.steps if step.id in build.resting}
         assert resting == {"backend", "frontend"} - {next(iter(expected)).partition(":")[0]}
         assert live.snapshot.plan_s is not None
-        assert live.snapshot.plan_s < 2, "what the other image took is not this one's"
+        assert live.snapshot.plan_s < live.ended[1].duration_s, "what the other image took is not this one's"
 
 
 SHOP = [
@@ -394,7 +397,7 @@ async def test_poetry_ci_comes_from_the_registry(
     assert {step.planned for step in imported} == {Planned.DEPENDS}, "nobody knows what a registry has"
     assert "imported from an outside cache" in why(build, "build:build:5")
     sources = [work.instruction for work in build.internals if work.instruction.startswith("importing cache")]
-    assert [source.rpartition(":")[2] for source in sources] == ["build", "cache"]
+    assert sorted(source.rpartition(":")[2] for source in sources) == ["build", "cache"]
     monkeypatch.setenv("PIP_INDEX_CREDENTIALS", "me:second")
     live.session.rebuild()
     build = await explained(live, 3)

@@ -17,7 +17,13 @@ from tests.support.live import Starts
 from tests.support.project import Project
 
 pytestmark = pytest.mark.usefixtures("engine_env")
-PAUSE = "0.7"
+PAUSE = "2"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, the engine's answers are waited for."""
+    monkeypatch.setattr("hitmiss.docker.past._ALL_S", 30.0)
 
 
 @pytest.fixture
@@ -75,9 +81,10 @@ async def test_the_first_build_has_the_durations_and_the_build_before_it(built: 
     step = timed(snap)
     assert step is not None
     assert (step.planned, step.cause is not None) == (Planned.RUN, True)
-    assert step.expected_s == pytest.approx(float(PAUSE), abs=0.5)
-    assert snap.plan_s == pytest.approx(2 * float(PAUSE), abs=1)
-    assert live.began[1] - began < 0.3, "the build waited for none of it"
+    assert float(PAUSE) <= (step.expected_s or 0) < 5 * float(PAUSE)
+    assert snap.plan_s is not None
+    assert 2 * float(PAUSE) <= snap.plan_s < 10 * float(PAUSE)
+    assert live.began[1] - began < float(PAUSE), "the build waited for none of it"
     snap = await live.until(lambda snap: snap.previous and snap.previous.steps[1].verdict.final, "the build before")
     assert snap.previous is not None
     assert [each.verdict.value[0] for each in snap.previous.steps] == [*"hmmm"]
@@ -88,7 +95,7 @@ async def test_the_first_build_has_the_durations_and_the_build_before_it(built: 
     assert [each.number for each in live.session.history()] == [1, 0]
     kept = live.store.build(built.path.resolve(), 1)
     assert kept is not None
-    assert kept.steps[1].expected_s == pytest.approx(float(PAUSE), abs=0.5)
+    assert float(PAUSE) <= (kept.steps[1].expected_s or 0) < 5 * float(PAUSE)
 
 
 async def test_what_a_quick_first_build_saved_is_told_after_it(built: Project, start: Starts) -> None:

@@ -104,7 +104,7 @@ async def test_the_alarm_comes_after_the_build_and_goes_with_a_pull(
     engine.docker("pull", base.name)
     project.save("f", "4")
     await live.built(4)
-    await live.until(lambda _: not live.session._errands.busy, "nothing to be under way")
+    await live.until(lambda _: not live.session._crew._errands.busy, "nothing to be under way")
     assert not alarms(live.snapshot)
 
 
@@ -114,15 +114,16 @@ async def test_with_pull_nobody_is_asked(project: Project, start: Starts, base: 
     live = start(pull=True)
     await live.built(1)
     await live.until(
-        lambda snap: any(step.cause for step in snap.build.steps) and not live.session._errands.busy, "the causes"
+        lambda snap: any(step.cause for step in snap.build.steps) and not live.session._crew._errands.busy, "the causes"
     )
     assert not alarms(live.snapshot)
     assert live.store.tag("default", base.name) is None
 
 
 async def test_a_registry_that_gives_no_answer_is_waited_for_by_nobody(
-    project: Project, start: Starts, lost: Base
+    project: Project, start: Starts, lost: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(registry, "_ASK_S", 60.0)
     project.dockerfile(f"FROM {lost.name}\nCOPY f /f\nRUN cat /f; : {uuid4().hex}")
     project.write("f", "1")
     live = start()
@@ -132,13 +133,13 @@ async def test_a_registry_that_gives_no_answer_is_waited_for_by_nobody(
     saved = time.monotonic()
     project.save("f", "2")
     await live.built(2)
-    assert live.ended_at[2] - saved < 3
+    assert live.ended_at[2] - saved < 30
     assert live.store.tag("default", lost.name) is None, "it is still open"
     await live.until(lambda snap: any(step.cause for step in snap.build.steps), "the causes, in spite of it")
     assert not alarms(live.snapshot)
     closing_began = time.monotonic()
     await live.session.close()
-    assert time.monotonic() - closing_began < 2
+    assert time.monotonic() - closing_began < 30
 
 
 async def test_what_never_came_from_a_registry_is_not_asked_about(
@@ -169,12 +170,12 @@ async def test_a_registry_that_refuses_or_does_not_know(lost: Base, base: Base) 
     task = asyncio.create_task(registry.there(lost.name))
     began = time.monotonic()
     assert await task == ""
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
 
 
 def test_without_the_screen_the_answer_is_taken_that_is_there(project: Project, base: Base) -> None:
     base.move()
-    project.dockerfile(f"FROM {base.name} AS a\nFROM a\nRUN sleep 3; : {uuid4().hex}")
+    project.dockerfile(f"FROM {base.name} AS a\nFROM a\nRUN sleep 6; : {uuid4().hex}")
     steps = hitmiss.report(".", cwd=project.path)["steps"]
     assert [step.get("alarm") for step in steps] == [base.alarm, None]
     told = hitmiss.run("why", "a:1", "--json", cwd=project.path)
@@ -188,4 +189,4 @@ def test_without_the_screen_nobody_waits(project: Project, lost: Base) -> None:
     assert not any("alarm" in step for step in report["steps"])
     began = time.monotonic()
     hitmiss.report(".", cwd=project.path)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5.5

@@ -237,6 +237,7 @@ def test_the_report_and_the_last_line_tell_it(app: Project, engine: PrivateEngin
     assert sum(size or 0 for size in sizes.values()) == report["build"]["image_bytes"]
     assert {step for step, size in sizes.items() if size is None} == {"compiled:1"}
     app.write("src/more.txt", "m" * 1_000_000)
+    engine.docker("tag", tag, f"kept-{tag}")  # its layers must not go when the tag moves
     done = hitmiss.run("build", "-t", tag, ".", cwd=app.path)
     last = done.stdout.decode().splitlines()[-1]
     assert last.endswith(" MB (+1.0 MB, COPY --link --chown=1:1 src/ /src/)"), last

@@ -120,7 +120,7 @@ def test_nothing_is_left_behind(project: Project) -> None:
         folder, bridge = engine.folder, engine.network
         engine.import_base("busybox")
         engine.docker("compose", "up", "--detach", cwd=project.path)
-        assert "sleep" in engine.running()
+        wait_for(lambda: "sleep" in engine.running(), 20, "the container's command to run")
         assert len(network.bridges(bridge)) == 2
     assert left_behind(folder, bridge) == []
 

@@ -124,6 +124,8 @@ async def test_secrets_reach_nothing(shop: Project, start: Starts, tmp_path: Pat
     secret = f"id=pw,src={tmp_path / 'password'}"
     live = start(build_args=(f"TOKEN={token}",), secrets=(secret,), writer=Writer(file))
     await live.built(1, Status.FAILED)
+    await live.idle()
+    await live.session._crew.explained()
     logs = [live.session.log(f"stage-0:{index}") for index in (2, 3)]
     texts = [log.plain_text() for log in logs if log]
     assert texts[0] == "the token is •••"

@@ -270,9 +270,7 @@ async def test_what_a_target_beside_it_built_is_not_taken_for_evicted(project: P
 
 
 async def test_one_of_several_fails(two: Project, nonce: str, start: Starts) -> None:
-    broken = bake("one", "two", nonce=nonce).replace(
-        f"RUN echo two {nonce}", f"RUN sleep 0.5 && echo {nonce} && exit 9"
-    )
+    broken = bake("one", "two", nonce=nonce).replace(f"RUN echo two {nonce}", f"RUN sleep 3 && echo {nonce} && exit 9")
     two.write("docker-bake.hcl", broken)
     found = hitmiss.report(".", cwd=two.path, code=1)
     assert "exit code: 9" in found["build"]["error"]

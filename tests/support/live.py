@@ -77,6 +77,8 @@ class Live:
     async def built(self, number: int, status: Status = Status.SUCCEEDED) -> Build:
         """Wait for the end of that build."""
         await self.until(lambda snap: number in self.ended, f"build {number} to end")
+        crew = self.session._crew
+        await self.until(lambda snap: crew.round is None or crew.number > number, "its end to be taken in")
         build = self.ended[number]
         assert build.status is status, (build.error, build.text)
         return build

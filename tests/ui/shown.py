@@ -47,7 +47,7 @@ async def sees(pilot: Pilot[Any], *texts: str) -> None:
         return all(text in shown(pilot.app) for text in texts)
 
     try:
-        await wait_for_async(there, 10, f"{texts!r} on the screen")
+        await wait_for_async(there, 40, f"{texts!r} on the screen")
     except AssertionError as error:
         raise AssertionError(f"{error}:\n{shown(pilot.app)}") from None
 

@@ -259,8 +259,9 @@ async def test_no_stage_is_chosen() -> None:
     subject = Scripted(snapshot(webapp(stages=())))
     async with HitmissApp(subject).run_test(size=SIZE, notifications=True) as pilot:
         await ready(pilot, subject)
-        await pilot.press("s", "l", "d", "enter")
+        await pilot.press("s")
         await sees(pilot, "Choose a step of the stage first.")
+        await pilot.press("l", "d", "enter")
         assert subject.calls == []
 
 
@@ -332,4 +333,5 @@ async def test_a_dialog_does_not_keep_builds_from_being_shown() -> None:
         subject.show(webapp("hhhm mf sss", Status.FAILED, error="it broke"))
         await pilot.press("escape")
         await sees(pilot, "it broke", "✖ RUN sh tools/bundle.sh")
+        await wait_for_async(lambda: len(app.screen_stack) == 1, 10, "the help to be closed")
         assert "What the shapes say" not in shown(app)

@@ -79,14 +79,17 @@ async def test_it_shows_values_and_where_they_come_from(size: tuple[int, int], n
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_typing_asks_once_what_it_costs_and_enter_confirms(size: tuple[int, int]) -> None:
+async def test_typing_asks_once_what_it_costs_and_enter_confirms(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hitmiss.ui.screens.arguments._DEBOUNCE_S", 1.5)
     async with Host().run_test(size=size) as pilot:
         asked = Asked(held=True)
         app = await opened(pilot, asked)
         await sees(pilot, "Change a value to see what it will cost.")
         await pilot.press("backspace", "3")
         await sees(pilot, "Looking what that costs", "python:3.13", "changed")
-        await wait_for_async(lambda: bool(asked.questions), 5, "the question")
+        await wait_for_async(lambda: bool(asked.questions), 10, "the question")
         asked.free.set()
         await sees(pilot, "1 step will run, ~41 s · 1 depends on what they write · 5 hit", "RUN make", "~38 s")
         assert asked.questions == [{"builder": {"IMAGE": "python:3.13"}}]

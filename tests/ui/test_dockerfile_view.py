@@ -7,6 +7,7 @@ from textual.widgets import Input
 
 from hitmiss.ui import theme
 from hitmiss.ui.widgets.dockerfile_view import MAX_COLOURED, DockerfileView, LineMark
+from tests.support.wait import wait_for_async
 
 SOURCE = """\
 # syntax=docker/dockerfile:1
@@ -182,8 +183,7 @@ async def test_a_narrow_view_keeps_glyphs_and_wraps_messages() -> None:
         assert app.rows()[3:5] == ["4 ◈  RUN pip install -r requirement", "     s.txt"]
         assert app.rows()[7:9] == ["     └ SecretsUsedInArgOrEnv: do", "       not use ENV for secrets"]
         await pilot.resize_terminal(90, 20)
-        await pilot.pause()
-        assert app.rows()[2] == "3 ◆  0.1 s  COPY requirements.txt ."
+        await wait_for_async(lambda: app.rows()[2] == "3 ◆  0.1 s  COPY requirements.txt .", 10, "the new size")
         assert app.rows()[6] == "            └ SecretsUsedInArgOrEnv: do not use ENV for secrets"
 
 

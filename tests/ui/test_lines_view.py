@@ -14,6 +14,7 @@ from textual.selection import Selection
 
 from hitmiss.ui.widgets.line_layout import Layout, Matches, part_starts, visible, window
 from hitmiss.ui.widgets.lines_view import LinesView
+from tests.support.wait import wait_for_async
 
 TEXTS = st.lists(st.text("ab→é中😀\u0301", max_size=30), max_size=12)
 
@@ -203,6 +204,7 @@ async def test_another_width_or_wrapping_keeps_the_top_line() -> None:
         await pilot.resize_terminal(20, 5)
         assert app.lines.rows()[0].startswith("100 ")
         await pilot.resize_terminal(100, 10)
+        await wait_for_async(lambda: app.lines.size.width == 100, 10, "the new size")
         assert app.lines.rows()[:2] == [f"{number} " + "x" * 50 for number in (100, 101)]
         app.lines.wrap = False
         await pilot.pause()

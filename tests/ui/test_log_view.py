@@ -13,6 +13,7 @@ from hitmiss.ui import theme
 from hitmiss.ui.typed import InTurn
 from hitmiss.ui.widgets.lines_view import LinesView
 from hitmiss.ui.widgets.log_view import FROM_CACHE, GIVEN_UP, LogView
+from tests.support.wait import wait_for_async
 
 
 class LogApp(InTurn):
@@ -267,11 +268,9 @@ async def test_keys_that_come_all_at_once_reach_the_search_and_then_the_lines() 
                 app.post_message(events.Key(key, "/" if key == "slash" else key if len(key) == 1 else None))
 
         type_ahead("slash", "n", "e")
-        await pilot.pause()
-        assert app.view.query_one(Input).value == "ne"
+        await wait_for_async(lambda: [each.value for each in app.view.query(Input)] == ["ne"], 10, "what is searched")
         type_ahead("escape", "n", "escape")
-        await pilot.pause()
-        assert app.keys == ["n", "escape"]
+        await wait_for_async(lambda: app.keys == ["n", "escape"], 10, "the keys after the search")
         assert app.view.lines.has_focus
 
 

@@ -221,7 +221,8 @@ async def test_it_deletes_at_the_second_press(mouse: bool, size: tuple[int, int]
         await wait_for_async(lambda: app.given == [Pruned(297_000_000, 3)], 5)
 
 
-async def test_a_double_click_is_one_press() -> None:
+async def test_a_double_click_is_one_press(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hitmiss.ui.screens.prune._DOUBLE_S", 60.0)  # however slowly the second click comes
     async with Host().run_test(size=(80, 24)) as pilot:
         cache = Cache()
         await opened(pilot, cache)
@@ -255,6 +256,7 @@ async def test_escape_closes_at_any_time() -> None:
         cache.freed = deleting = asyncio.get_running_loop().create_future()
         await opened(pilot, cache)
         await press(pilot)
+        await sees(pilot, "Yes, delete")
         await press(pilot)
         await sees(pilot, "Deleting; escape stops it")
         await pilot.press("escape")
@@ -278,6 +280,7 @@ async def test_what_goes_wrong_is_one_sentence_in_the_dialog() -> None:
         await sees(pilot, "Delete 297.0 MB of build cache")
         cache.freed = HitmissError("The engine went away.")
         await press(pilot)
+        await sees(pilot, "Yes, delete")
         await press(pilot)
         await sees(pilot, "✖ The engine went away.")
         await pilot.press("escape")

@@ -147,16 +147,16 @@ async def test_on_the_screen() -> None:
 
 
 async def test_twice_the_speed_takes_half_the_time(tmp_path: Path) -> None:
-    record(tmp_path / "file", "one-miss", times=0.6 / len(streams.raw("one-miss").splitlines()))
+    record(tmp_path / "file", "one-miss", times=2.0 / len(streams.raw("one-miss").splitlines()))
     took = {}
     for speed in (1.0, 4.0):
         began = time.monotonic()
         async with played(tmp_path / "file", speed) as replay:
             build = await end(replay)
         took[speed] = time.monotonic() - began
-        assert build.duration_s == pytest.approx(0.6, abs=0.01), "the clock is the recording's, not ours"
+        assert build.duration_s == pytest.approx(2.0, abs=0.01), "the clock is the recording's, not ours"
     assert took[4.0] < took[1.0]
-    assert took[1.0] >= 0.5
+    assert took[1.0] >= 1.7
 
 
 async def test_stopping_and_playing_again(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from hitmiss.history.store import Store
 from hitmiss.project import ignore
 from hitmiss.project.definition import load
 from hitmiss.project.ignore import NOTHING_IGNORED
-from hitmiss.project.watch import Kind
+from hitmiss.project.watch import Change, Kind
 from hitmiss.settings import BuildOptions
 from hitmiss.sources import Pool, Sources
+from tests.support.wait import wait_for
 
 
 def test_two_targets_with_rules_of_their_own_keep_their_manifests(tmp_path: Path) -> None:
@@ -35,6 +36,51 @@ def test_a_manifest_that_nobody_reads_is_not_kept(tmp_path: Path) -> None:
     gc.collect()
     assert pool.held(tmp_path, NOTHING_IGNORED, store)[1]
     store.close()
+
+
+def test_a_plan_that_came_late_may_have_seen_what_the_build_has_not(tmp_path: Path) -> None:
+    project, store = tmp_path / "project", Store(tmp_path / "history.sqlite")
+    project.mkdir()
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY a /")
+    (project / "a").write_text("one")
+    sources = Sources(store)
+    sources.follow()
+    saved = [Change(Kind.MODIFIED, "", "a")]
+    sources.read(load(BuildOptions(), cwd=project, environment={}))
+    written = (project / "a").stat().st_ctime
+    assert not sources.same_as_before(saved, written - 1, over=True)
+    wait_for(lambda: rewritten(project / "a").st_ctime > written + 0.1, 10, "another time")
+    assert sources.same_as_before(saved, written - 1, over=True), "the plan came before it, and the build is over"
+    wait_for(lambda: rewritten(project / "a").st_ctime > written + 0.2, 10, "another time")
+    assert not sources.same_as_before(saved, written - 1), "a build that runs may have seen what was between"
+    assert sources.same_as_before(saved, written + 60)
+    store.close()
+
+
+def test_a_save_that_is_told_twice_is_one(tmp_path: Path) -> None:
+    project, store = tmp_path / "project", Store(tmp_path / "history.sqlite")
+    project.mkdir()
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY a /")
+    (project / "a").write_text("one")
+    sources = Sources(store)
+    sources.follow()
+    saved = [Change(Kind.MODIFIED, "", "a")]
+    sources.read(load(BuildOptions(), cwd=project, environment={}))
+    for text in ("another", "and another"):
+        (project / "a").write_text(text)
+        assert not sources.same_as_before(saved)
+        assert sources.same_as_before(saved), "it began a build the first time"
+    times = (project / "a").stat()
+    (project / "a").write_text("a third one")
+    os.utime(project / "a", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert not sources.same_as_before(saved), "however coarse the times are"
+    store.close()
+
+
+def rewritten(path: Path) -> os.stat_result:
+    """Write what it holds into a file."""
+    path.write_bytes(path.read_bytes())
+    return path.stat()
 
 
 def test_what_the_plan_itself_saw_was_not_missed(tmp_path: Path) -> None:
