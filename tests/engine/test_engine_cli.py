@@ -126,13 +126,14 @@ def test_run_ends_its_engine_with_the_command(end: str, tmp_path: Path) -> None:
     """On a real terminal, since the command must own it."""
     script = tmp_path / "command.py"
     script.write_text(
-        "import os, signal, sys\n"
+        "import os, select, signal, sys\n"
         "folder = os.path.dirname(os.environ['DOCKER_HOST'].removeprefix('unix://'))\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
         "assert os.tcgetpgrp(0) == os.getpgrp()\n"
         "try:\n"
         "    print('FOLDER', folder, 'READY', flush=True)\n"
-        "    answer = input()\n"
+        "    while not select.select([0], [], [], 0.1)[0]:\n"  # a signal just before it would wait for a line
+        "        pass\n"
         "except KeyboardInterrupt:\n"
         "    sys.exit(8)\n"
         "sys.exit(9)\n"

@@ -79,8 +79,11 @@ async def test_every_cause_is_read_on_the_screen(kind: CauseKind, size: tuple[in
         await sees(it.pilot, "◆ MISS  COPY tools/ tools/", "Dockerfile:9", CAUSES[kind][1][0][:20])
         await it.says(*CAUSES[kind][1], "Because of it 2 steps below ran too:", "In plain words")
         it.lines.scroll_end(animate=False)
-        width = it.lines.text_width
-        assert all(len(text) <= width for text in it.lines.texts_from(0))
+        await wait_for_async(
+            lambda: all(len(text) <= it.lines.text_width for text in it.lines.texts_from(0)),
+            10,
+            "long lines to be folded",
+        )
 
 
 @pytest.mark.parametrize("size", SIZES)
