@@ -117,20 +117,28 @@ def run(command: Sequence[str], pace_ms: int = 0) -> int:
     The command shares this terminal: a Ctrl-C reaches it by itself, and a signal to this process is handed on.
     """
     children: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+    starting = False
 
     def hand_on(number: int, frame: FrameType | None) -> None:
-        if children:
-            with contextlib.suppress(ProcessLookupError):
-                children[0].send_signal(number)
-        else:
+        if not starting:
             raise SystemExit(128 + number)
+        asked.append(number)
+        pass_on()
+
+    def pass_on() -> None:
+        while children and asked:
+            with contextlib.suppress(ProcessLookupError):
+                children[0].send_signal(asked.pop(0))
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, hand_on)
     with _terminal_restored(), PrivateEngine() as engine:
         engine.import_base(pace_ms=pace_ms)
         signal.signal(signal.SIGINT, lambda number, frame: None)
+        starting = True
         children.append(subprocess.Popen(command, env=engine.env()))
+        pass_on()
         code = children[0].wait()
     return code if code >= 0 else 128 - code
 
