@@ -121,7 +121,7 @@ def test_c_cancels_within_a_second(engine: PrivateEngine, sleepy: Project, marke
 
 def test_o_says_what_a_save_does(engine: PrivateEngine, project: Project, opened: Opens) -> None:
     word = uuid4().hex
-    project.dockerfile(f"FROM busybox\nCOPY file /\nRUN while ! grep -q {word} /file; do sleep 1; done; sleep 2\n")
+    project.dockerfile(f"FROM busybox\nCOPY file /\nRUN while ! grep -q {word} /file; do sleep 1; done; sleep 2; :\n")
     project.write("file", word)
     terminal = opened(**WIDE)
     first = wait_built(terminal)
