@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
 
-from hitmiss.build.model import Build, Status
+from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.snapshot import Source
 from hitmiss.ui.app import HitmissApp
 from hitmiss.ui.widgets.dockerfile_view import DockerfileLines
 from hitmiss.ui.widgets.log_view import FROM_CACHE, LogView
 from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.step_tree import StepTree
-from tests.support.subject import DOCKERFILE, snapshot, webapp
+from tests.support.subject import DOCKERFILE, snapshot, step, webapp
 from tests.support.wait import wait_for_async
 from tests.ui.shown import scroll, sees, shown
 from tests.ui.telling import Scripted
@@ -121,6 +121,30 @@ async def test_a_wheel_is_not_fought() -> None:
         await on.drawn(webapp("rhhh hh hhh", duration_s=7.0))
         await on.drawn(webapp("rhhh hh hhh", duration_s=8.0))
         assert on.tree.scroll_y == 3
+
+
+async def test_what_failed_besides_the_steps_is_gone_to_and_can_be_read_whole() -> None:
+    error = "The image registry:5000/app could not be pushed: registry:5000 could not be reached. " * 2
+    error += "Is the registry up?"
+    push = step("", 1, "pushing registry:5000/app with docker", Verdict.FAILED, id="push", error="refused")
+    cache = step("", 1, "importing cache manifest from registry:5000/c", Verdict.FAILED, id="cache", error="refused")
+    meta = step("", 1, "[internal] load metadata for registry:5000/base", Verdict.FAILED, id="meta", error="refused")
+    async with watched(size=(80, 24)) as on:
+        for number, work in enumerate((push, meta), 2):
+            failed = webapp("hhhm mm mmm", Status.FAILED, number, error=error, internals=(cache, work))
+            await on.drawn(failed)
+            await on.looks_at(work.id)
+            assert on.panels.current == "log"
+            await sees(
+                on.pilot,
+                "The image registry:5000/app could not be pushed: registry:5000 could not be│",
+                "Is the registry up?",
+            )
+            on.tree.focus()
+            await on.pilot.press("home", "f")
+            await on.looks_at(work.id)
+        await on.drawn(webapp("hhhm mm mmm", Status.FAILED, 4, error=error, internals=(cache,)))
+        await sees(on.pilot, "Is the registry up?")
 
 
 async def test_a_failed_step_opens_its_log_with_the_excerpt() -> None:

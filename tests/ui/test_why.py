@@ -42,6 +42,11 @@ class On:
         await wait_for_async(lambda: self.subject.drawn > before, 10, "a draw")
         await self.pilot.pause()
 
+    def folded(self) -> bool:
+        """Whether the panel's lines are there, and folded at its width."""
+        texts = self.lines.texts_from(0)
+        return bool(texts) and all(len(text) <= self.lines.text_width for text in texts)
+
     async def says(self, *texts: str) -> None:
         """Wait until the panel says all of this, wherever it is folded."""
 
@@ -68,7 +73,10 @@ async def on(
         assert isinstance(app, HitmissApp)
         await wait_for_async(subject.started.is_set, 10, "the subject to run")
         await wait_for_async(lambda: app._painted and app._pending is None, 10, "the second frame")
-        yield On(pilot, subject)
+        it = On(pilot, subject)
+        if it.panels.current == "why":
+            await wait_for_async(it.folded, 10, "long lines to be folded")
+        yield it
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -79,11 +87,7 @@ async def test_every_cause_is_read_on_the_screen(kind: CauseKind, size: tuple[in
         await sees(it.pilot, "◆ MISS  COPY tools/ tools/", "Dockerfile:9", CAUSES[kind][1][0][:20])
         await it.says(*CAUSES[kind][1], "Because of it 2 steps below ran too:", "In plain words")
         it.lines.scroll_end(animate=False)
-        await wait_for_async(
-            lambda: all(len(text) <= it.lines.text_width for text in it.lines.texts_from(0)),
-            10,
-            "long lines to be folded",
-        )
+        await wait_for_async(it.folded, 10, "long lines to be folded")
 
 
 @pytest.mark.parametrize("size", SIZES)

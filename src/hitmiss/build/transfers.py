@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from hitmiss.build.model import Build, Note, Step, Verdict
+from hitmiss.build.model import Build, Note, Status, Step, Verdict
 from hitmiss.build.trouble_images import missing_caches
 
 
@@ -74,6 +74,15 @@ def transfers(build: Build) -> tuple[Transfer, ...]:
 def shown(build: Build) -> tuple[Transfer, ...]:
     """Those that deserve a line of their own: not the image that an engine builds for itself."""
     return tuple(each for each in transfers(build) if each.way is not Way.LOAD)
+
+
+def failed_work(build: Build) -> Step | None:
+    """What of BuildKit's own work failed the build, where no step did: a push, a base image that is not there."""
+    if build.status is not Status.FAILED or build.failed_step:
+        return None
+    passed_over = {each.work for each in missing_caches(build)}
+    failed = (work for work in build.internals if work.verdict is Verdict.FAILED and work.id not in passed_over)
+    return next(failed, None)
 
 
 def fetched(build: Build) -> int:

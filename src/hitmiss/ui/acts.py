@@ -207,7 +207,7 @@ class Acts(InTurn):
         self._tree.select(step_id)
 
     def _act_failure(self) -> None:
-        failed = self._snapshot.build.failed_step
+        failed = words.failed(self._snapshot.build)
         if failed:
             self._tree.select(failed.id)
             self._open("log", chosen=False)

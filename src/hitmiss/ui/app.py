@@ -239,7 +239,7 @@ class HitmissApp(Acts):
 
     def _follow(self, build: Build) -> None:
         """Until the user looks elsewhere, look at what runs; at the end at what failed, or at the first miss."""
-        failed = build.failed_step
+        failed = words.failed(build)
         if failed and self._failed_shown != build.number:
             self._failed_shown = build.number
             self._tree.select(failed.id)
@@ -309,8 +309,8 @@ class HitmissApp(Acts):
             if log is not None:
                 view.show(log, plain(step.instruction), words.empty_log(step))
         view.refresh_log()
-        excerpt = self._snapshot.build.text if step and step.verdict is Verdict.FAILED else ()
-        view.show_excerpt("\n".join(line for line in excerpt if line.strip("-")))
+        build = self._snapshot.build
+        view.show_excerpt(words.excerpt(build, step), whole=build.failed_step is None)
 
     def _draw_source(self, snapshot: Snapshot) -> None:
         build = snapshot.build

@@ -1,10 +1,11 @@
-"""What the screen says beside the data: the help's pages, and the sentence for a log that is empty. Values only."""
+"""What the screen says beside the data: the help's pages, what stands above a log, and in an empty one. Values only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hitmiss.build.model import Build, Note, Step, Verdict
+from hitmiss.build.model import Build, Note, Status, Step, Verdict
+from hitmiss.build.transfers import failed_work
 from hitmiss.symbols import ALARM, NOTES, OFF_PLAN, PLANS, SYMBOLS
 from hitmiss.ui import actions
 from hitmiss.ui.screens.help import Glyph, HelpGroup, HelpKey
@@ -67,6 +68,22 @@ def empty_log(step: Step | None) -> str:
     if step is None:
         return "Choose a step to see what it wrote."
     return _EMPTY.get(step.verdict, "This step wrote nothing.")
+
+
+def failed(build: Build) -> Step | None:
+    """What failed the build: a step, or else a piece of BuildKit's own work."""
+    return build.failed_step or failed_work(build)
+
+
+def excerpt(build: Build, step: Step | None) -> str:
+    """What stands above a log: what the client said of the step that failed; of anything else what is wrong."""
+    if build.status is not Status.FAILED:
+        return ""
+    if build.failed_step:
+        said = build.text if step and step.verdict is Verdict.FAILED else ()
+        return "\n".join(line for line in said if line.strip("-"))
+    work = failed_work(build)
+    return build.error if work is None or (step and step.id == work.id) else ""
 
 
 def first_miss(build: Build) -> Step | None:

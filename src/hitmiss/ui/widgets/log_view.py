@@ -178,6 +178,7 @@ class LogView(SearchPane):
             display: none;
         }
         & > .-shown { display: block; }
+        & > .-whole { max-height: 100%; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -229,8 +230,9 @@ class LogView(SearchPane):
         self._say_state()
         self.lines.redraw()
 
-    def show_excerpt(self, text: str) -> None:
-        """Show a piece of the source above the log (what failed), or nothing."""
+    def show_excerpt(self, text: str, *, whole: bool = False) -> None:
+        """Show what failed above the log, or nothing; the `whole` of it, however little room that leaves."""
+        self.query_one(".excerpt", Static).set_class(whole, "-whole")
         self._put(".excerpt", "\n".join(map(visible, text.split("\n"))) if text else "")
 
     def refresh_log(self) -> None:

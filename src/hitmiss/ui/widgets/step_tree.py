@@ -147,7 +147,7 @@ class StepTree(ScrollView, can_focus=True):
 
     def select(self, step_id: str) -> None:
         """Look at a step, without the user having asked for it; unfolds its stage."""
-        for stage in self._build.stages:
+        for stage in (*self._build.stages, *own_work(self._build)):
             if stage.id in self._folded and any(step.id == step_id for step in stage.steps):
                 self._folded.discard(stage.id)
                 self._lay_out()
