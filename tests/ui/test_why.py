@@ -43,9 +43,9 @@ class On:
         await self.pilot.pause()
 
     def folded(self) -> bool:
-        """Whether the panel's lines are there, and folded at its width."""
+        """Whether the lines of the panel are folded at its width."""
         texts = self.lines.texts_from(0)
-        return bool(texts) and all(len(text) <= self.lines.text_width for text in texts)
+        return all(len(text) <= self.lines.text_width for text in texts)
 
     async def says(self, *texts: str) -> None:
         """Wait until the panel says all of this, wherever it is folded."""
