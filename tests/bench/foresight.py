@@ -76,13 +76,13 @@ def _repository(project: Project) -> str:
 
 
 def _share(place: Place) -> Row:
-    """`hitmiss build` as it is, and with a memory that is told nothing, in turn."""
+    """`hitmiss build` as it is, and with a memory that is told nothing, in turn; the first of each pair alternates."""
     project = place.project("bench-share", QUICK)
     project.write("src/a", "a\n")
     shares: list[float] = []
     for turn in range(place.pairs(11, 5)):
         took = {}
-        for way in ("1", ""):
+        for way in ("1", "") if turn % 2 else ("", "1"):
             project.write("src/a", f"{turn} {way}\n")
             env = {**os.environ, **place.env, "HITMISS_BENCH_FORGET": way, "XDG_DATA_HOME": str(place.folder / "data")}
             began = time.perf_counter()
