@@ -161,6 +161,22 @@ CASES = (
         TREE,
     ),
     Case(
+        "stage in the middle is built as a target, when its result was made long before",
+        SHOP,
+        (
+            then(
+                write("src/a", "1"),
+                misses=miss("make COPY", FILES, "modified src/a", below=("make RUN",))
+                + miss("final COPY", STAGE, root="make COPY", below=("final RUN",)),
+                open=READS,
+            ),
+            then(options("--target", "make")),
+            then(options()),
+            then(edit("wc /made/x", "wc -c /made/x"), misses=miss("final RUN", INSTRUCTION)),
+        ),
+        TREE,
+    ),
+    Case(
         "edit after a switch of the target",
         SHOP,
         (

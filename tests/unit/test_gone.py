@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from hitmiss.cache.facts import Known, Seen
 from hitmiss.docker.gone import lost, noticed
 from hitmiss.docker.listing import CacheRecord, Listing
@@ -54,6 +56,21 @@ def test_the_half_that_is_read_stands_for_the_one_that_was_written_to() -> None:
     assert (after.pruned, after.hidden) == (0.0, frozenset())
     assert seen(BASE, then=after, asked=500).pruned == NOW
     assert seen(BASE, then=during, asked=500).pruned == NOW, "nothing stands for it any more"
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_a_result_that_was_exported_is_listed_as_its_other_half_from_then_on(built: bool) -> None:
+    known = {b"key": Known(1, 30.0, "old"), b"other": Known(1, 30.0, "")}
+    read = record("read", 20)
+    then = seen(BASE, OLD)
+    for asked in (300, 400, 500):
+        then = seen(BASE, read, then=then, asked=asked, built=built)
+        assert (then.pruned, lost(known, Listing([BASE, read]), then, at_rest=False)) == (0.0, frozenset())
+    again = record("again", 40)
+    then = seen(BASE, again, then=then, asked=600, built=built)
+    assert lost(known, Listing([BASE, again]), then, at_rest=False) == frozenset()
+    gone = seen(BASE, then=then, asked=700)
+    assert (gone.pruned, lost(known, Listing([BASE]), gone)) == (NOW, frozenset(known))
 
 
 def test_a_step_that_is_done_again_stands_for_nothing() -> None:

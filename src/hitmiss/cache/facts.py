@@ -107,13 +107,15 @@ class Seen(msgspec.Struct, frozen=True):
     """The cache records of a builder when it was last looked at, by their ids, with marks that tell them apart.
 
     `asked` is when it was asked, `pruned` when a prune was last noticed, in seconds since 1970; 0.0 for never. `hidden`
-    are records that were there, though the engine did not list them.
+    are records that were there, though the engine did not list them; `renamed` are those that it will list by another
+    id from now on, with that id.
     """
 
     asked: float = 0.0
     pruned: float = 0.0
     marks: dict[str, int] = {}
     hidden: frozenset[str] = frozenset()
+    renamed: dict[str, str] = {}
 
 
 class Known(msgspec.Struct, frozen=True):

@@ -40,14 +40,22 @@ def noticed(
     Records in use, and unless it is `at_rest` contexts and cache mounts too, a running build may give up by itself.
     An answer that is older than the last one changes nothing but what is hidden in it.
     """
-    twins = {} if built else dict(_twins(then, records))
+    twins = dict(_twins(then, records))
     if asked < then.asked:
         return msgspec.structs.replace(then, hidden=frozenset(twins))
+    fresh = {id_: twin.id for id_, twin in twins.items() if not twin.in_use}
+    older = {id_: fresh.get(name, name) for id_, name in then.renamed.items()}
+    renamed = {id_: name for id_, name in (older | fresh).items() if name in records.by_id or name in twins}
     pruned = then.pruned if built or then.marks.keys() <= records.by_id.keys() | twins.keys() else now
     passing = records.used if at_rest else records.used | records.irregular
     there = {id_: mark for id_, mark in records.marks.items() if id_ not in passing}
     back = {id_: then.marks[id_] for id_, twin in twins.items() if twin.in_use}
-    return Seen(asked, pruned, there | back, frozenset(twins))
+    return Seen(asked, pruned, there | back, frozenset(twins), renamed)
+
+
+def _name(record: str, seen: Seen) -> str:
+    """The id by which the engine lists a record."""
+    return seen.renamed.get(record, record)
 
 
 def _twins(then: Seen, records: Listing) -> Iterator[tuple[str, CacheRecord]]:
@@ -56,7 +64,8 @@ def _twins(then: Seen, records: Listing) -> Iterator[tuple[str, CacheRecord]]:
     A result that nobody has exported or built on is two records: the one that was written to, made when the step
     began, and the one that is read, made when it ended. BuildKit lists the second while somebody uses it, and the first
     while nobody does (`cacheManager.DiskUsage`; `equalMutable`). So one that is made before the last look and was not
-    listed then stands for another. A build that is sent a context makes a new second one for the old copy.
+    listed then stands for another, for good where nobody uses it: the result was exported, or built on. A build that is
+    sent a context makes a new second one for the old copy.
     """
     gone = [id_ for id_ in then.marks if id_ not in records.by_id]
     if not gone:
@@ -80,15 +89,13 @@ def lost(known: Mapping[Key, Known], records: Listing, seen: Seen = _NEVER, *, a
     records, tells of one. A lost result that nobody reads is not made again: see above.
     """
     present, on_image = records.by_id.keys() | seen.hidden, records.on_images
-    missing = [each.seen for each in known.values() if each.record and each.record not in present]
+    names = {key: _name(each.record, seen) for key, each in known.items()}
+    missing = [each.seen for key, each in known.items() if names[key] and names[key] not in present]
     since = max([seen.pruned, *missing])
     oldest = records.oldest_definition if at_rest else 0.0
     return frozenset(
         key
         for key, each in known.items()
-        if (each.record and each.record not in present)
-        or (
-            (not each.record or each.record in on_image)
-            and (each.seen <= since or (each.record and each.seen < oldest))
-        )
+        if (names[key] and names[key] not in present)
+        or ((not names[key] or names[key] in on_image) and (each.seen <= since or (each.record and each.seen < oldest)))
     )
