@@ -10,13 +10,13 @@ a step of a stage that is read ran, or where that stage is not as any earlier bu
 `unknown`, one for every step that ran and for no other, a root that ran and that the step can reach, a kind that the
 moves since the step was last confirmed allow, and only files that differ from those of the build compared with.
 
-Disagreements that are known, with their reason:
+Disagreements with a reason, counted apart or known:
 
-- *A record went by itself.* Without a prune the engine gives up two kinds of records. That of a cache mount goes when
-  its RUN runs on something else or without the cache. That of a stage's last step, as long as nothing was built on it
-  and it was never exported, goes when that stage is exported for the first time (another `--target`): its twin with the
-  same text takes its place. A plan that takes this for a prune says `will run` of steps that hit, until each has hit
-  again. Such a step is told as `a record went by itself` and counted apart.
+- *A record went by itself.* Without a prune two kinds of records leave the list. That of a cache mount goes when its
+  RUN runs on something else or without the cache. That of a stage's last step, as long as nothing was built on it and
+  it was never exported, goes when that stage is exported for the first time (another `--target`): its twin with the
+  same text takes its place. `hitmiss.docker.gone` knows both; a plan that took them for a prune would say `will run` of
+  steps that hit, and is told as `a record went by itself`.
 - *Cached in a build that failed.* Where a step fails (`COPY nothere /`: its cache key cannot be made), the engine calls
   everything above it `cached`, what was never built too: begun and ended at the moment at which the step failed. That
   is its verdict, and is not held against the plan of that build. Who remembers it says `will hit` of the next build,
