@@ -76,10 +76,10 @@ def shown(build: Build) -> tuple[Transfer, ...]:
     return tuple(each for each in transfers(build) if each.way is not Way.LOAD)
 
 
-def failed_work(build: Build) -> Step | None:
-    """What of BuildKit's own work failed the build, where no step did: a push, a base image that is not there."""
-    if build.status is not Status.FAILED or build.failed_step:
-        return None
+def what_failed(build: Build) -> Step | None:
+    """What failed the build: a step, or else BuildKit's own work (a push, a base image that is not there)."""
+    if build.failed_step or build.status is not Status.FAILED:
+        return build.failed_step
     passed_over = {each.work for each in missing_caches(build)}
     failed = (work for work in build.internals if work.verdict is Verdict.FAILED and work.id not in passed_over)
     return next(failed, None)

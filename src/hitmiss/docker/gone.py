@@ -53,11 +53,6 @@ def noticed(
     return Seen(asked, pruned, there | back, frozenset(twins), renamed)
 
 
-def _name(record: str, seen: Seen) -> str:
-    """The id by which the engine lists a record."""
-    return seen.renamed.get(record, record)
-
-
 def _twins(then: Seen, records: Listing) -> Iterator[tuple[str, CacheRecord]]:
     """The records that are gone from the list and yet there, with those that stand for them.
 
@@ -89,7 +84,7 @@ def lost(known: Mapping[Key, Known], records: Listing, seen: Seen = _NEVER, *, a
     records, tells of one. A lost result that nobody reads is not made again: see above.
     """
     present, on_image = records.by_id.keys() | seen.hidden, records.on_images
-    names = {key: _name(each.record, seen) for key, each in known.items()}
+    names = {key: seen.renamed.get(each.record, each.record) for key, each in known.items()}
     missing = [each.seen for key, each in known.items() if names[key] and names[key] not in present]
     since = max([seen.pruned, *missing])
     oldest = records.oldest_definition if at_rest else 0.0

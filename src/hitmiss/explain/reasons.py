@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hitmiss.build.model import Build, Cause, CauseKind, Note, Planned, Step, Verdict
-from hitmiss.build.transfers import failed_work
+from hitmiss.build.transfers import what_failed
 from hitmiss.explain.lines import Line, Part, Role, count_words, file_lines, say, short_digests, was_now
 from hitmiss.explain.summary import RAN, named, short
 from hitmiss.symbols import ALARM, OFF_PLAN, PLANS, about, plain, seconds, symbol_of
@@ -32,7 +32,7 @@ def place(step: Step) -> str:
 
 def failure(step: Step, build: Build) -> tuple[Line, ...]:
     """What is wrong with the step that failed the build, and what to do; an empty line under it. Nothing for others."""
-    failed = build.failed_step or failed_work(build)
+    failed = what_failed(build)
     if failed is None or failed.id != step.id or not build.error:
         return ()
     lines: list[Line] = [say(plain(build.wrong), Role.FAILED)]

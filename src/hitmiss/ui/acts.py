@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from textual import work
 from textual.widget import Widget
 
+from hitmiss.build.transfers import what_failed
 from hitmiss.errors import BUILT, HitmissError
 from hitmiss.snapshot import Snapshot, Source
 from hitmiss.symbols import plain, size
@@ -207,7 +208,7 @@ class Acts(InTurn):
         self._tree.select(step_id)
 
     def _act_failure(self) -> None:
-        failed = words.failed(self._snapshot.build)
+        failed = what_failed(self._snapshot.build)
         if failed:
             self._tree.select(failed.id)
             self._open("log", chosen=False)

@@ -25,6 +25,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from hitmiss.build.model import Build, Status, Step, Verdict
+from hitmiss.build.transfers import what_failed
 from hitmiss.errors import CANCELED, HitmissError
 from hitmiss.snapshot import Snapshot
 from hitmiss.symbols import plain
@@ -239,7 +240,7 @@ class HitmissApp(Acts):
 
     def _follow(self, build: Build) -> None:
         """Until the user looks elsewhere, look at what runs; at the end at what failed, or at the first miss."""
-        failed = words.failed(build)
+        failed = what_failed(build)
         if failed and self._failed_shown != build.number:
             self._failed_shown = build.number
             self._tree.select(failed.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hitmiss.build.model import Build, Note, Status, Step, Verdict
-from hitmiss.build.transfers import failed_work
+from hitmiss.build.transfers import what_failed
 from hitmiss.symbols import ALARM, NOTES, OFF_PLAN, PLANS, SYMBOLS
 from hitmiss.ui import actions
 from hitmiss.ui.screens.help import Glyph, HelpGroup, HelpKey
@@ -70,11 +70,6 @@ def empty_log(step: Step | None) -> str:
     return _EMPTY.get(step.verdict, "This step wrote nothing.")
 
 
-def failed(build: Build) -> Step | None:
-    """What failed the build: a step, or else a piece of BuildKit's own work."""
-    return build.failed_step or failed_work(build)
-
-
 def excerpt(build: Build, step: Step | None) -> str:
     """What stands above a log: what the client said of the step that failed; of anything else what is wrong."""
     if build.status is not Status.FAILED:
@@ -82,7 +77,7 @@ def excerpt(build: Build, step: Step | None) -> str:
     if build.failed_step:
         said = build.text if step and step.verdict is Verdict.FAILED else ()
         return "\n".join(line for line in said if line.strip("-"))
-    work = failed_work(build)
+    work = what_failed(build)
     return build.error if work is None or (step and step.id == work.id) else ""
 
 

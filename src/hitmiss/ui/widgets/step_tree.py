@@ -147,15 +147,17 @@ class StepTree(ScrollView, can_focus=True):
 
     def select(self, step_id: str) -> None:
         """Look at a step, without the user having asked for it; unfolds its stage."""
-        for stage in (*self._build.stages, *own_work(self._build)):
-            if stage.id in self._folded and any(step.id == step_id for step in stage.steps):
-                self._folded.discard(stage.id)
-                self._lay_out()
-        for index, row in enumerate(self._rows):
-            if row.step and row.step.id == step_id:
-                if (index, step_id) != (self.cursor, self._selected_id):  # what was scrolled away from stays there
-                    self._go(index, by_user=False)
-                return
+        index = self._line_of(step_id)
+        if index is None:
+            stages = (*self._build.stages, *own_work(self._build))
+            self._folded -= {stage.id for stage in stages if any(step.id == step_id for step in stage.steps)}
+            self._lay_out()
+            index = self._line_of(step_id)
+        if index is not None and (index, step_id) != (self.cursor, self._selected_id):
+            self._go(index, by_user=False)  # what was scrolled away from stays there
+
+    def _line_of(self, step_id: str) -> int | None:
+        return next((at for at, row in enumerate(self._rows) if row.step and row.step.id == step_id), None)
 
     def _measure(self) -> bool:
         """The columns of words and times are as wide as what they hold, so that instructions get all the room there is.
