@@ -112,7 +112,7 @@ def test_c_cancels_within_a_second(engine: PrivateEngine, sleepy: Project, marke
     began = time.monotonic()
     terminal.press("c")
     terminal.wait_text("⊘ canceled")
-    assert time.monotonic() - began < 3  # the promise is a second, on a machine that does nothing else
+    assert time.monotonic() - began < 1.5
     all_gone(marker)
     nudge(terminal, sleepy)
     assert number(terminal) == 1
@@ -264,6 +264,6 @@ def test_q_cancels_what_runs(engine: PrivateEngine, sleepy: Project, marker: str
     began = time.monotonic()
     terminal.press("q")
     assert terminal.exit_code() == 0
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 2
     assert terminal.not_given_back() == []
     all_gone(marker)

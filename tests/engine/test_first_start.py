@@ -84,7 +84,7 @@ async def test_the_first_build_has_the_durations_and_the_build_before_it(built: 
     assert float(PAUSE) <= (step.expected_s or 0) < 5 * float(PAUSE)
     assert snap.plan_s is not None
     assert 2 * float(PAUSE) <= snap.plan_s < 10 * float(PAUSE)
-    assert live.began[1] - began < float(PAUSE), "the build waited for none of it"
+    assert live.began[1] - began < 0.3, "the build waited for none of it"
     snap = await live.until(lambda snap: snap.previous and snap.previous.steps[1].verdict.final, "the build before")
     assert snap.previous is not None
     assert [each.verdict.value[0] for each in snap.previous.steps] == [*"hmmm"]

@@ -39,18 +39,18 @@ CHAIN = """
     RUN ls /p
 """
 
+SAVED = then(
+    write("src/a", "1"),
+    misses=miss("make COPY", FILES, "modified src/a", below=("make RUN",))
+    + miss("final COPY", STAGE, root="make COPY", below=("final RUN",)),
+    open=READS,
+)
+
 CASES = (
     Case(
         "stage's output differs",
         SHOP,
-        (
-            then(
-                write("src/a", "1"),
-                misses=miss("make COPY", FILES, "modified src/a", below=("make RUN",))
-                + miss("final COPY", STAGE, root="make COPY", below=("final RUN",)),
-                open=READS,
-            ),
-        ),
+        (SAVED,),
         TREE,
     ),
     Case(
@@ -164,12 +164,7 @@ CASES = (
         "stage in the middle is built as a target, when its result was made long before",
         SHOP,
         (
-            then(
-                write("src/a", "1"),
-                misses=miss("make COPY", FILES, "modified src/a", below=("make RUN",))
-                + miss("final COPY", STAGE, root="make COPY", below=("final RUN",)),
-                open=READS,
-            ),
+            SAVED,
             then(options("--target", "make")),
             then(options()),
             then(edit("wc /made/x", "wc -c /made/x"), misses=miss("final RUN", INSTRUCTION)),

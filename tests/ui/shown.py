@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from textual.app import App
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -55,6 +56,13 @@ async def sees(pilot: Pilot[Any], *texts: str) -> None:
 def all_inside(app: App[Any], *selectors: str) -> bool:
     """Whether these widgets lie wholly on the screen."""
     return all(app.screen.region.contains_region(app.screen.query_one(each).region) for each in selectors)
+
+
+def type_at_once(app: App[Any], *keys: str) -> None:
+    """Press keys without waiting for what they do, as they come over a slow line."""
+    characters = {"slash": "/"}
+    for key in keys:
+        app.post_message(Key(key, characters.get(key) or (key if len(key) == 1 else None)))
 
 
 async def scroll(widget: Widget, y: int) -> None:

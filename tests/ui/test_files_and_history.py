@@ -91,11 +91,11 @@ async def test_20_000_files() -> None:
             began = time.process_time()
             view.show(step_id, known[step_id])
             took.append(time.process_time() - began)
-        assert min(took) < 0.5
+        assert min(took) < 0.15
         began = time.process_time()
         for _ in range(20):
             view.show("final:2", known["final:2"])
-        assert time.process_time() - began < 0.1, "what is shown already costs nothing"
+        assert time.process_time() - began < 0.02, "what is shown already costs nothing"
         await pilot.press("end")
         await sees(pilot, "file19999.py")
 

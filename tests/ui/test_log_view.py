@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Input, Static
@@ -14,6 +13,7 @@ from hitmiss.ui.typed import InTurn
 from hitmiss.ui.widgets.lines_view import LinesView
 from hitmiss.ui.widgets.log_view import FROM_CACHE, GIVEN_UP, LogView
 from tests.support.wait import wait_for_async
+from tests.ui.shown import type_at_once
 
 
 class LogApp(InTurn):
@@ -262,14 +262,9 @@ async def test_keys_that_come_all_at_once_reach_the_search_and_then_the_lines() 
         app.view.show(log_of(numbered(0, 20)), "RUN make")
         app.view.focus_lines()
         await pilot.pause()
-
-        def type_ahead(*keys: str) -> None:
-            for key in keys:
-                app.post_message(events.Key(key, "/" if key == "slash" else key if len(key) == 1 else None))
-
-        type_ahead("slash", "n", "e")
+        type_at_once(app, "slash", "n", "e")
         await wait_for_async(lambda: [each.value for each in app.view.query(Input)] == ["ne"], 10, "what is searched")
-        type_ahead("escape", "n", "escape")
+        type_at_once(app, "escape", "n", "escape")
         await wait_for_async(lambda: app.keys == ["n", "escape"], 10, "the keys after the search")
         assert app.view.lines.has_focus
 

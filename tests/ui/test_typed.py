@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
-from textual.app import App, ComposeResult
-from textual.events import Key
+from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
 
 from hitmiss.ui import typed
 from tests.support.wait import wait_for_async
+from tests.ui.shown import type_at_once
 
 
 class Opened(ModalScreen[None]):
@@ -51,11 +50,6 @@ class Keys(typed.InTurn):
 
     def action_count(self, key: str) -> None:
         self.counted.append(key)
-
-
-def type_at_once(app: App[Any], *keys: str) -> None:
-    for key in keys:
-        app.post_message(Key(key, key if len(key) == 1 else None))
 
 
 async def test_keys_wait_for_the_dialog_that_the_first_one_opens() -> None:

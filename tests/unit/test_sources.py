@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from hitmiss.history.store import Store
 from hitmiss.project import ignore
@@ -38,15 +41,23 @@ def test_a_manifest_that_nobody_reads_is_not_kept(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_plan_that_came_late_may_have_seen_what_the_build_has_not(tmp_path: Path) -> None:
+@pytest.fixture
+def copied(tmp_path: Path) -> Iterator[tuple[Path, Sources]]:
+    """A project that copies its file `a`, and its sources, which a plan has read and the watch follows."""
     project, store = tmp_path / "project", Store(tmp_path / "history.sqlite")
     project.mkdir()
     (project / "Dockerfile").write_text("FROM scratch\nCOPY a /")
     (project / "a").write_text("one")
     sources = Sources(store)
     sources.follow()
-    saved = [Change(Kind.MODIFIED, "", "a")]
     sources.read(load(BuildOptions(), cwd=project, environment={}))
+    yield project, sources
+    store.close()
+
+
+def test_a_plan_that_came_late_may_have_seen_what_the_build_has_not(copied: tuple[Path, Sources]) -> None:
+    project, sources = copied
+    saved = [Change(Kind.MODIFIED, "", "a")]
     written = (project / "a").stat().st_ctime
     assert not sources.same_as_before(saved, written - 1, over=True)
     wait_for(lambda: rewritten(project / "a").st_ctime > written + 0.1, 10, "another time")
@@ -54,18 +65,11 @@ def test_a_plan_that_came_late_may_have_seen_what_the_build_has_not(tmp_path: Pa
     wait_for(lambda: rewritten(project / "a").st_ctime > written + 0.2, 10, "another time")
     assert not sources.same_as_before(saved, written - 1), "a build that runs may have seen what was between"
     assert sources.same_as_before(saved, written + 60)
-    store.close()
 
 
-def test_a_save_that_is_told_twice_is_one(tmp_path: Path) -> None:
-    project, store = tmp_path / "project", Store(tmp_path / "history.sqlite")
-    project.mkdir()
-    (project / "Dockerfile").write_text("FROM scratch\nCOPY a /")
-    (project / "a").write_text("one")
-    sources = Sources(store)
-    sources.follow()
+def test_a_save_that_is_told_twice_is_one(copied: tuple[Path, Sources]) -> None:
+    project, sources = copied
     saved = [Change(Kind.MODIFIED, "", "a")]
-    sources.read(load(BuildOptions(), cwd=project, environment={}))
     for text in ("another", "and another"):
         (project / "a").write_text(text)
         assert not sources.same_as_before(saved)
@@ -74,7 +78,6 @@ def test_a_save_that_is_told_twice_is_one(tmp_path: Path) -> None:
     (project / "a").write_text("a third one")
     os.utime(project / "a", ns=(times.st_atime_ns, times.st_mtime_ns))
     assert not sources.same_as_before(saved), "however coarse the times are"
-    store.close()
 
 
 def rewritten(path: Path) -> os.stat_result:
