@@ -18,7 +18,7 @@ from hitmiss.runner import Job, Runner
 from hitmiss.settings import BuildOptions
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
-from tests.support.wait import wait_for_async
+from tests.support.rest import settled
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("engine_env")]
 
@@ -65,13 +65,7 @@ async def build(project: Project, *platforms: str) -> tuple[Build, set[str], Lis
     options = BuildOptions(outputs=("type=cacheonly",), platforms=platforms)
     done = (await Runner(Job(options), cwd=project.path).run())[""]
     assert done.status is Status.SUCCEEDED, done.text
-    return done, before, await wait_for_async(at_rest, 20, "the records to be let go of")
-
-
-async def at_rest() -> Listing | None:
-    """The records, once no build holds one: that is a moment after its client has ended."""
-    found = await records()
-    return None if found.used else found
+    return done, before, await settled()
 
 
 @pytest.fixture

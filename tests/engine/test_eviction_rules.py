@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -16,6 +15,7 @@ from hitmiss.docker.listing import Listing
 from tests.support import hitmiss
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
+from tests.support.rest import settled
 from tests.support.steps import hits
 from tests.support.wait import wait_for, wait_for_async
 
@@ -54,24 +54,6 @@ def built(empty_cache: PrivateEngine, project: Project) -> Project:
     project.dockerfile(THREE)
     empty_cache.build(project.path, *CHEAP)
     return project
-
-
-async def settled() -> Listing:
-    """The records once no build holds one."""
-    found = Listing()
-
-    async def free() -> bool:
-        nonlocal found
-        before, found = found, await records()
-        return {each.id for each in before} == {each.id for each in found} and not any(each.in_use for each in found)
-
-    await wait(free)
-    return found
-
-
-async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
-    rests: bool = await wait_for_async(condition, 20, "the cache to rest")
-    assert rests
 
 
 async def prune(engine: PrivateEngine, *words: str) -> Listing:
