@@ -32,6 +32,7 @@ def suite(group: str) -> tuple[Any, Any]:
         assert figures.verdicts == figures.steps, "\n".join(figures.wrong)
         assert not figures.unknown, "\n".join(figures.wrong)
 
+    @pytest.mark.engine
     def test_figures() -> None:
         assert done, "no case ran"
         figures = total(done)
