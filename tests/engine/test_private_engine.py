@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -144,6 +145,45 @@ def test_what_a_killed_owner_left_is_swept() -> None:
     assert scratch.family(folder), "a daemon outlives its owner"
     scratch.sweep()
     assert left_behind(folder, bridge) == []
+
+
+@pytest.mark.engine
+def test_a_folder_without_a_lock_is_swept(tmp_path: Path) -> None:
+    """What a client writes that outlives its engine, or a folder whose removal was cut short."""
+    folder = tmp_path / f"{scratch.PREFIX}half"
+    (folder / "buildx").mkdir(parents=True)
+    scratch.sweep(tmp_path)
+    assert not folder.exists()
+
+
+@pytest.mark.engine
+def test_a_client_does_not_outlive_its_engine(project: Project) -> None:
+    """It would write to the folder that is removed, and so make it anew."""
+    with PrivateEngine() as engine:
+        folder, bridge = engine.folder, engine.network
+        command = [str(folder / "bin/docker"), "compose", "-f", "-", "build"]  # waits for its standard input
+        client = subprocess.Popen(command, env=engine.env(), stdin=subprocess.PIPE, cwd=project.path)
+        wait_for(lambda: scratch.clients(folder), 20, "the client to run")
+    assert left_behind(folder, bridge) == []
+    assert client.wait(5) == -signal.SIGKILL
+    assert client.stdin is not None
+    client.stdin.close()
+
+
+@pytest.mark.engine
+def test_a_bridge_goes_with_what_is_plugged_into_it(tmp_path: Path) -> None:
+    """As a daemon leaves it that was killed before it gave a container the other end."""
+    bridge = network.claim(tmp_path / "network.json")
+    ends = [f"{bridge.bridge}{end}" for end in "ab"]
+    try:
+        for words in (f"add {ends[0]} type veth peer name {ends[1]}", f"set {ends[0]} master {bridge.bridge}"):
+            subprocess.run(["ip", "link", *words.split()], check=True)
+        assert network.bridges(bridge) == [bridge.bridge]
+    finally:
+        network.release(bridge)
+    assert network.bridges(bridge) == []
+    assert not any(Path("/sys/class/net", name).exists() for name in [bridge.bridge, *ends])
+    network.release(bridge)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.support.wait import wait_for
+
 POOL = ipaddress.IPv4Network("10.224.0.0/12")
 LOCK = Path("/tmp/hitmiss-network.lock")
 
@@ -60,10 +62,19 @@ def read(record: Path) -> Network:
 
 
 def release(network: Network) -> None:
-    """Remove the bridge, and those that the daemon made for compose networks."""
-    _delete(network.bridge)
-    for name in bridges(network):
-        _delete(name)
+    """Remove the bridge, those that the daemon made for compose networks, and what is plugged into them."""
+
+    def gone() -> bool:
+        # The kernel still lists a link for a moment after it was deleted.
+        left = {*bridges(network), *([network.bridge] if exists(network) else [])}
+        for name in left:
+            # A daemon that was killed may have left pairs whose other end never came to a container.
+            for port in Path("/sys/class/net", name).glob("brif/*"):
+                _delete(port.name)
+            _delete(name)
+        return not left
+
+    wait_for(gone, 10, f"the bridge {network.bridge} to be gone")
 
 
 def bridges(network: Network) -> list[str]:

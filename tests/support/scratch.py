@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ PARENT = Path("/tmp")
 
 PREFIX = "hitmiss-scratch-"
 DAEMONS = frozenset({"dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-proxy", "docker-registry"})
+CLIENTS = frozenset({"docker", "docker-buildx", "docker-compose"})
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -61,7 +62,7 @@ def _sweep(parent: Path) -> None:
         if (folder / "kept").exists():
             continue
         try:
-            lock = os.open(folder / "lock", os.O_RDWR)
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         except OSError:
             # It belongs to another user.
             continue
@@ -77,6 +78,7 @@ def destroy(folder: Path, lock: int | None) -> None:
     """End what runs in `folder` and remove it with its mounts, its bridge and its cgroups."""
     _assert_claimed(folder)
     end_family(folder)
+    _kill_all(partial(clients, folder))
     record = folder / "network.json"
     if record.exists():
         network.release(network.read(record))
@@ -89,15 +91,7 @@ def destroy(folder: Path, lock: int | None) -> None:
 def end_family(folder: Path) -> None:
     """Kill every daemon of `folder` and every process of its containers, then undo the mounts they left."""
     _assert_claimed(folder)
-    for _ in range(20):
-        # A process that is dying may just have made another, so look until there is none.
-        pids = family(folder)
-        if not pids:
-            break
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        wait_for(partial(_have_ended, pids), 10, "killed processes to end")
+    _kill_all(partial(family, folder))
     points = mounts(folder)
     if points:
         subprocess.run(["umount", "-l", *points], check=False, capture_output=True)
@@ -108,15 +102,7 @@ def end_family(folder: Path) -> None:
 
 def family(folder: Path) -> list[int]:
     """The processes that live in `folder`: its daemons, and whatever has an image of its as root folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            pid = int(entry.name)
-            if is_alive(pid) and (_is_daemon_of(folder, entry) or _is_contained_in(folder, entry)):
-                found.append(pid)
-    return found
+    return _processes(lambda entry: _is_daemon_of(folder, entry) or _is_contained_in(folder, entry))
 
 
 def mounts(folder: Path) -> list[str]:
@@ -134,6 +120,35 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
+def clients(folder: Path) -> list[int]:
+    """The docker commands that speak to the daemon of `folder`: one that outlived it would write there again."""
+    return _processes(lambda entry: _is_client_of(folder, entry))
+
+
+def _processes(belongs: Callable[[Path], bool]) -> list[int]:
+    """The living processes whose folder under /proc is one that `belongs`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            # It may have ended since.
+            with contextlib.suppress(OSError):
+                if is_alive(int(entry.name)) and belongs(entry):
+                    found.append(int(entry.name))
+    return found
+
+
+def _kill_all(listed: Callable[[], list[int]]) -> None:
+    """Kill what is listed, and look again until it is nothing: a process that is dying may just have made another."""
+    for _ in range(20):
+        pids = listed()
+        if not pids:
+            break
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(partial(_have_ended, pids), 10, "killed processes to end")
+
+
 def _have_ended(pids: list[int]) -> bool:
     return not any(is_alive(pid) for pid in pids)
 
@@ -145,8 +160,15 @@ def _assert_claimed(folder: Path) -> None:
 
 def _is_daemon_of(folder: Path, process: Path) -> bool:
     words = (process / "cmdline").read_bytes().split(b"\0")
-    name = Path(os.fsdecode(words[0])).name
-    return name in DAEMONS and any(os.fsencode(folder) + b"/" in word for word in words)
+    return _name(process) in DAEMONS and any(os.fsencode(folder) + b"/" in word for word in words)
+
+
+def _is_client_of(folder: Path, process: Path) -> bool:
+    return _name(process) in CLIENTS and os.fsencode(folder) + b"/" in (process / "environ").read_bytes()
+
+
+def _name(process: Path) -> str:
+    return Path(os.fsdecode((process / "cmdline").read_bytes().partition(b"\0")[0])).name
 
 
 def _is_contained_in(folder: Path, process: Path) -> bool:
