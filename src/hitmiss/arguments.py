@@ -161,7 +161,7 @@ class Arguments:
         """One beside the session's: it would otherwise see saves before the watch has told of them."""
         cwd, options = self._crew.space.cwd, unit.options
         hidden = tuple(secret_values(options, cwd))
-        about = (member, hidden, member.foresight.forecaster.number())
+        about = (member, hidden, member.foresight.forecaster.remembered.number())
         known = self._imagined.get(member.name)
         if known is None or known[0] != about:
             builder = self._crew.builder.name

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -18,10 +17,10 @@ from hitmiss.build.logs import StepLog
 from hitmiss.build.merged import merged
 from hitmiss.build.model import Build, Status
 from hitmiss.build.recording import Writer
-from hitmiss.docker import endpoint
 from hitmiss.docker.builders import BuilderInfo
 from hitmiss.docker.caches import passed_over
 from hitmiss.docker.limits import limits
+from hitmiss.equivalent import equivalent
 from hitmiss.errands import Errands
 from hitmiss.forecast import Plan
 from hitmiss.foresight import alarmed
@@ -29,12 +28,11 @@ from hitmiss.history.store import Store
 from hitmiss.inquiry import Records, ask, records_after
 from hitmiss.member import Linked, Member
 from hitmiss.project.definition import Definition
-from hitmiss.project.find import Kind
 from hitmiss.project.gathered import Gathered
 from hitmiss.project.units import Unit
 from hitmiss.round import Lane, Round
 from hitmiss.runner import Runner, header_of, nothing, project_folder, ran
-from hitmiss.settings import BuildOptions, looks_secret
+from hitmiss.settings import BuildOptions
 from hitmiss.snapshot import Past, StepFiles
 from hitmiss.sources import Pool
 from hitmiss.turns import foretold, longest
@@ -165,19 +163,7 @@ class Crew:
 
     def command(self) -> str:
         """The `docker` command that does the same; values that look secret are left to the environment."""
-        builder = self.space.flags.builder
-        context = endpoint.needed_context(builder)
-        docker = ["docker", *(["--context", context] if context else [])]
-        on = ["--builder", builder] if builder else []
-        values = {name: self.space.arguments.get(name, {}) for name in self.members}
-        if self.space.kind is Kind.COMPOSE and all(each == values[self.space.chosen[0]] for each in values.values()):
-            pairs = values[self.space.chosen[0]].items()
-            own = [word for pair in pairs for word in ("--build-arg", _said(*pair))]
-            return shlex.join([*docker, "compose", "build", *on, *own, *self.space.chosen])
-        if self.space.at_once:
-            own = [f"--set={name}.args.{_said(*pair)}" for name in values for pair in values[name].items()]
-            return shlex.join([*docker, "buildx", "bake", *on, *own, *self.space.chosen])
-        return " && ".join(shlex.join([*docker, *_command(member.unit.options)]) for member in self.members.values())
+        return equivalent(self.space, {name: member.unit.options for name, member in self.members.items()})
 
     # How it stands
 
@@ -244,7 +230,7 @@ class Crew:
     def start(self, names: Iterable[str], once: Mapping[str, BuildOptions]) -> Round:
         """A round that builds these members; `once` stands in for the options of some in this round alone."""
         self._finished = self.shown()
-        latest = max(member.foresight.forecaster.number() for member in self.members.values())
+        latest = max(member.foresight.forecaster.remembered.number() for member in self.members.values())
         self.number = max(self.number, latest) + 1
         self.runners = []
         chosen = [member for member in self.members.values() if member.name in names]
@@ -467,17 +453,3 @@ class Crew:
             elif self.number and 0 < part.number < self.number:
                 found[name] = f"as in build {part.number}"
         return found
-
-
-def _said(name: str, value: str) -> str:
-    """An argument as it is written; a value that looks secret is left to the environment."""
-    return name if looks_secret(name) else f"{name}={value}"
-
-
-def _command(options: BuildOptions) -> list[str]:
-    """The words after `docker` of the build that does the same."""
-    names = (given.partition("=")[0] for given in options.build_args)
-    arguments = tuple(
-        name if looks_secret(name) else given for name, given in zip(names, options.build_args, strict=True)
-    )
-    return ["build", *msgspec.structs.replace(options, build_args=arguments).arguments()]

@@ -10,44 +10,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from hitmiss import sending
 from hitmiss.aside import aside
-from hitmiss.build.model import Build, BuiltImage, Expected, Foreseen, Note, Planned, Status, Step, Verdict, stage_id
+from hitmiss.build.model import Build, Expected, Foreseen, Planned, Status, Step, Verdict, stage_id
 from hitmiss.cache import alarms, notes, timing
 from hitmiss.cache import causes as reasons
 from hitmiss.cache import doubts as doubting
 from hitmiss.cache import plan as planning
 from hitmiss.cache.derive import derive
 from hitmiss.cache.doubts import Doubts
-from hitmiss.cache.facts import BuildFacts, Key, Known, Seen, StepFacts
+from hitmiss.cache.facts import BuildFacts, Key, Known, StepFacts
 from hitmiss.cache.hidden import Hider
-from hitmiss.cache.keys import Keys, contents_of, shapes_of
+from hitmiss.cache.keys import Keys, contents_of
 from hitmiss.cache.operations import Operations, StepRef
 from hitmiss.cache.retold import as_build, work_of
-from hitmiss.docker import gone
 from hitmiss.docker.copies import copies
 from hitmiss.docker.listing import Listing
 from hitmiss.docker.tied import named
 from hitmiss.history.store import Store
 from hitmiss.inquiry import Engine, Left, Records, left_by
 from hitmiss.outcome import imports, outcome, ref, told
-from hitmiss.past import past_of
 from hitmiss.project.definition import Definition, announce
+from hitmiss.recollection import Recollection
 from hitmiss.runner import Runner
 from hitmiss.sending import Reading
 from hitmiss.settings import BuildOptions
-from hitmiss.snapshot import Past, StepFiles
+from hitmiss.snapshot import StepFiles
 from hitmiss.sources import Pool, Sources
 from hitmiss.step_files import files_of
-
-_PAST = 40
-"""So many earlier builds are compared with."""
-
 
 _OUTSIDE = "This builder does not have its result; the cache that is imported (--cache-from) may."
 
@@ -115,33 +109,22 @@ class Forecaster:
         `part` is the target that it is for, where the project has several, which may share the manifests of `pool`.
         """
         self.part = part
-        self._store = store
+        self.remembered = Recollection(store, project, builder)
         self._project = project
-        self.builder = builder
-        self._salt = store.salt()
-        self._hider = Hider(hidden, self._salt)
+        self._hider = Hider(hidden, self.remembered.salt)
         self._secrets = secrets
         self.sources = Sources(store, pool)
         self._lock = self.sources.lock
-        self._past: list[BuildFacts] | None = None
-        self._history: tuple[Past, ...] = ()
-        self._known: dict[Key, Known] = {}
-        """Those of the keys of `_past` that were confirmed."""
-        self.score = (0, 0)
-        """Of all planned steps of the project: how many came out as planned, and how many they are."""
+
+    @property
+    def builder(self) -> str:
+        """The builder that it is for."""
+        return self.remembered.builder
 
     def look(self, engine: Engine) -> None:
         """Take note of what the engine's cache holds while nothing is built: whether it was pruned."""
         if engine.records is not None:
-            self._saw(engine.records, engine.asked)
-
-    def number(self) -> int:
-        """The number of the latest remembered build of the project."""
-        return self._store.latest(self._project)
-
-    def history(self) -> tuple[Past, ...]:
-        """The remembered builds of this project on this builder, newest first; empty until the first plan was made."""
-        return self._history
+            self.remembered.saw(engine.records, engine.asked)
 
     def files(self, plan: Plan, build: Build, step_id: str) -> StepFiles | None:
         """What a step reads of the contexts, changed files first; None for a step that is not known."""
@@ -163,7 +146,8 @@ class Forecaster:
             began = time.time()
             self.sources.read(definition)
             reading = Reading(began, time.time())
-            self.sources.forget_stale(self._earlier(), None if engine.records is None else engine.records.by_id)
+            by_id = None if engine.records is None else engine.records.by_id
+            self.sources.forget_stale(self.remembered.builds(), by_id)
             platforms = options.platform_list()
             operations = self._hider.operations(derive(definition.question, platforms, images=engine.images))
             contents = contents_of(operations, self.sources.content)
@@ -176,7 +160,7 @@ class Forecaster:
         `left` is what it left behind on the engine.
         """
         if left.there:
-            self._saw(left.there, left.asked, built=True)
+            self.remembered.saw(left.there, left.asked, built=True)
         with self._lock:
             done = {ref(step): step for step in build.steps}
             doubts = self._doubts(plan, build)
@@ -184,34 +168,20 @@ class Forecaster:
             facts = self._happened(plan, build, done, doubts)
             facts = msgspec.structs.replace(facts, copies=self._copies(facts, build, left))
             ran = {step.id for step in facts.steps if step.verdict in (Verdict.MISS, Verdict.FAILED)}
-            known = self._known_before(plan, facts)
+            past = self.remembered.builds()
+            known = self.remembered.known_before(facts, plan.memory)
             why = reasons.causes(msgspec.structs.replace(plan.evidence, now=facts, ran=ran, known=known))
-            stories = notes.notes(facts, self._earlier(), known, imported=self._imported(plan, facts, known, build))
-            warned = alarms.alarms(facts, self._earlier(), self.sources.unseen, now=time.time(), sent=doubts.paths)
+            stories = notes.notes(facts, past, known, imported=self._imported(plan, facts, known, build))
+            warned = alarms.alarms(facts, past, self.sources.unseen, now=time.time(), sent=doubts.paths)
             steps = tuple(
                 msgspec.structs.replace(
                     step, cause=why.get(step.id), note=stories.get(step.id), alarm=warned.get(step.id, "")
                 )
                 for step in facts.steps
             )
-            number = self._remember(plan, msgspec.structs.replace(facts, steps=steps), left.records, doubts)
+            facts = msgspec.structs.replace(facts, steps=steps)
+            number = self.remembered.remember(facts, plan.memory, left.records, doubts.unsure)
             return told(build, {ref(step): step for step in steps}, number)
-
-    def made_before(self, number: int, target: str) -> tuple[int, tuple[BuiltImage, ...]]:
-        """The images of the latest build of a target before build `number`, and its number; 0 where there is none."""
-        with self._lock:
-            past = (each for each in self._earlier() if each.number < number and each.target == target and each.made)
-            latest = next(past, None)
-        return (latest.number, latest.made) if latest else (0, ())
-
-    def remember_images(self, number: int, images: tuple[BuiltImage, ...]) -> None:
-        """Keep what a build made, which is found out after it was remembered."""
-        self._store.remember_images(self._project, number, images)
-        with self._lock:
-            self._past = [
-                msgspec.structs.replace(each, made=images) if each.number == number else each
-                for each in self._earlier()
-            ]
 
     def compared(self, before: BuildFacts, after: BuildFacts) -> Build:
         """`after`, every step that differs from `before` with what made it so."""
@@ -237,7 +207,7 @@ class Forecaster:
         contents: tuple[tuple[bytes, ...], ...],
     ) -> BuildFacts:
         given = definition.question.build_args if definition.question else {}
-        keys = self._keys(operations, contents).all()
+        keys = self.remembered.keys(operations, contents).all()
         return BuildFacts(
             number=0,
             project=str(self._project),
@@ -267,15 +237,15 @@ class Forecaster:
         engine: Engine,
         reading: Reading,
     ) -> Plan:
-        past = self._earlier()
+        past = self.remembered.builds()
         announced = _announced(definition, options, engine)
         request = planning.Request(options.no_cache, frozenset(each.lower() for each in options.no_cache_filter))
-        memory = self._memory(facts.keys, past, engine)
-        keys = self._keys(facts.operations, facts.contents)
+        memory = self.remembered.memory(facts.keys, engine)
+        keys = self.remembered.keys(facts.operations, facts.contents)
         plans = planning.planned(facts.operations.steps, planning.fates(keys, memory, request))
         elsewhere = _elsewhere_perhaps(plans, facts, memory, request) if options.cache_from else frozenset()
         plans |= dict.fromkeys(elsewhere, Planned.DEPENDS)
-        times = self._store.expected(self._project, self.builder)
+        times = self.remembered.expected()
         named = [self._step(each, plans, facts.operations, times) for each in announced]
         steps = timing.as_written(named, past)
         trees, fresh = self.sources.freeze()
@@ -288,7 +258,7 @@ class Forecaster:
             memory.known,
             self.sources.changes(facts, fresh),
             request,
-            self._elsewhere(past),
+            self.remembered.elsewhere(),
             self.sources.there,
         )
         why = reasons.causes(evidence)
@@ -308,42 +278,6 @@ class Forecaster:
         }
         return Plan(facts, foreseen, timing.seconds(facts, past), engine, evidence, memory, keys, reading)
 
-    def _keys(self, operations: Operations, contents: Sequence[Sequence[bytes]]) -> Keys:
-        return Keys(operations, contents, salt=self._salt, same_as=self._store.aliases(self.builder))
-
-    def _earlier(self) -> list[BuildFacts]:
-        if self._past is None:
-            self._past = self._store.builds(self._project, self.builder, limit=_PAST)
-            self._known = self._store.known(self.builder, {key for build in self._past for key in build.keys})
-            self.score = self._store.plan_score(self._project)
-            self._history = tuple(map(past_of, self._past))
-        return self._past
-
-    def _elsewhere(self, past: Sequence[BuildFacts]) -> bool:
-        return not past and bool(self._store.summaries(self._project, 1))
-
-    def _memory(self, keys: Sequence[Key], past: Sequence[BuildFacts], engine: Engine) -> planning.Memory:
-        shapes = shapes_of(past, salt=self._salt)
-        known = self._known | self._store.known(self.builder, keys)
-        lost: frozenset[Key] = frozenset()
-        if engine.records is not None:
-            seen = self._saw(engine.records, engine.asked, at_rest=engine.at_rest, built=engine.built)
-            lost = gone.lost(known, engine.records, seen, at_rest=engine.at_rest)
-        doubted = {key for build in past for key in build.doubted}
-        return planning.Memory(known, lost, shapes, doubted)
-
-    def _saw(
-        self,
-        records: Listing,
-        asked: float,
-        *,
-        at_rest: bool = True,
-        built: bool = False,
-    ) -> Seen:
-        """Take note of all records there were when the engine was `asked`, in seconds since 1970."""
-        told = partial(gone.noticed, records=records, asked=asked, at_rest=at_rest, built=built, now=time.time())
-        return self._store.saw_records(self.builder, asked, told)
-
     def _step(
         self,
         each: Expected,
@@ -360,15 +294,6 @@ class Forecaster:
 
     # Explaining
 
-    def _known_before(self, plan: Plan, facts: BuildFacts) -> dict[Key, Known]:
-        """Those of the keys that were known when the build began; what runs beside it may be remembered already."""
-        before = plan.memory.known
-        return {
-            key: before.get(key, each)
-            for key, each in self._store.known(self.builder, facts.keys).items()
-            if key in before or each.seen < facts.started
-        }
-
     def _imported(
         self, plan: Plan, facts: BuildFacts, known: Mapping[Key, Known], build: Build
     ) -> frozenset[str] | None:
@@ -378,8 +303,7 @@ class Forecaster:
         """
         if not imports(build):
             return None
-        ours = {each.record for each in self._known.values()}
-        there = named(plan.engine.records or Listing(), ours, build)
+        there = named(plan.engine.records or Listing(), self.remembered.records(), build)
         lost = plan.memory.lost
         return frozenset(
             step.id
@@ -410,11 +334,12 @@ class Forecaster:
         now = contents_of(operations, self.sources.content)
         concerned = doubts.anew | doubts.paths.keys()
         contents = tuple(each if place in concerned else plan.facts.contents[place] for place, each in enumerate(now))
-        return msgspec.structs.replace(doubts, contents=contents, keys=self._keys(operations, contents).all())
+        return msgspec.structs.replace(doubts, contents=contents, keys=self.remembered.keys(operations, contents).all())
 
     def _copies(self, facts: BuildFacts, build: Build, left: Left) -> dict[str, str]:
         """The engine's records of its copies of the contexts."""
-        before = next((each for each in self._earlier() if each.copies and each.contexts == facts.contexts), facts)
+        past = self.remembered.builds()
+        before = next((each for each in past if each.copies and each.contexts == facts.contexts), facts)
         return copies(doubting.contexts(facts.operations), before.copies, left.there, build)
 
     def _as_read(self, plan: Plan, doubts: Doubts, done: Mapping[StepRef, Step]) -> Plan:
@@ -427,7 +352,7 @@ class Forecaster:
         contents = tuple(
             doubts.contents[place] if place in now else each for place, each in enumerate(plan.facts.contents)
         )
-        keys = self._keys(plan.facts.operations, contents)
+        keys = self.remembered.keys(plan.facts.operations, contents)
         trees, fresh = self.sources.freeze()
         facts = msgspec.structs.replace(plan.facts, contents=contents, keys=keys.all())
         changes = self.sources.changes(msgspec.structs.replace(facts, trees=trees), fresh)
@@ -440,8 +365,7 @@ class Forecaster:
         succeeded = build.status is Status.SUCCEEDED
         hits = {step.operation for step in steps if succeeded and step.verdict is Verdict.HIT and step.operation >= 0}
         keys, learned = planning.settled(plan.keys, hits - doubts.unsure, plan.memory)
-        if learned:
-            self._store.remember_aliases(self.builder, learned)
+        self.remembered.learned(learned)
         right, planned = notes.score(steps)
         return msgspec.structs.replace(
             plan.facts,
@@ -458,41 +382,6 @@ class Forecaster:
             plan_right=right,
             plan_steps=planned,
         )
-
-    def _remember(self, plan: Plan, facts: BuildFacts, records: Mapping[str, str], doubts: Doubts) -> int:
-        """Keep the build; gives its number.
-
-        A lost result that nobody read is called a hit, and is no less lost. In a build that failed BuildKit calls a
-        step cached that was never built (where a COPY finds no file, all above it): there a hit confirms nothing new.
-        Nor does a step that read files which changed while they were sent.
-        """
-        lost = plan.memory.lost
-        sure = plan.memory.known if facts.status is not Status.SUCCEEDED else facts.keys
-        confirmed = {
-            facts.keys[step.operation]: step.id
-            for step in facts.steps
-            if step.operation >= 0
-            and step.confirmed
-            and step.operation not in doubts.unsure
-            and (
-                step.ran
-                or step.note is Note.IMPORTED
-                or (facts.keys[step.operation] not in lost and facts.keys[step.operation] in sure)
-            )
-        }
-        ran = {step.id for step in facts.steps if step.ran}
-        records = dict.fromkeys(ran, "") | dict(records)
-        kept = self._store.remember(
-            facts,
-            confirmed=confirmed,
-            records={key: records[step_id] for key, step_id in confirmed.items() if step_id in records},
-        )
-        self._known |= self._store.known(self.builder, confirmed)
-        self.score = self.score[0] + facts.plan_right, self.score[1] + facts.plan_steps
-        if kept.status is not Status.CANCELED:
-            self._past = [kept, *self._earlier()][:_PAST]
-            self._history = (past_of(kept), *self._history)[:_PAST]
-        return kept.number
 
 
 def _elsewhere_perhaps(

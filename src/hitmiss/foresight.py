@@ -72,11 +72,11 @@ class Foresight:
     @property
     def score(self) -> tuple[int, int]:
         """Of all planned steps of the project: how many came out as planned, and how many they are."""
-        return self.forecaster.score
+        return self.forecaster.remembered.score
 
     def history(self) -> tuple[Past, ...]:
         """The remembered builds of the project, newest first; below them those that only the engine remembers."""
-        return self.forecaster.history() + self._before
+        return self.forecaster.remembered.history + self._before
 
     def files(self, build: Build, step_id: str) -> StepFiles | None:
         """What a step of `build` reads of the contexts; None where that is not known."""
@@ -125,17 +125,17 @@ class Foresight:
     async def weigh(self, build: Build, options: BuildOptions, cwd: Path) -> Weight:
         """What a finished build has made and moved; nobody waits for it."""
         with contextlib.suppress(Exception):
-            _, known = await aside(self.forecaster.made_before, build.number, build.target)
+            _, known = await aside(self.forecaster.remembered.made_before, build.number, build.target)
             return await weigh(build, options, cwd, known)
         return Weight()
 
     async def weighed(self, build: Build, weight: Awaitable[Weight], definition: Definition) -> Build:
         """The finished build with that; it is remembered."""
         with contextlib.suppress(Exception):
-            number, known = await aside(self.forecaster.made_before, build.number, build.target)
+            number, known = await aside(self.forecaster.remembered.made_before, build.number, build.target)
             told = await aside(weighed, build, await weight, definition, known, number)
             if told.images:
-                await aside(self.forecaster.remember_images, told.number, told.images)
+                await aside(self.forecaster.remembered.remember_images, told.number, told.images)
             return told
         return build
 
@@ -178,7 +178,7 @@ class Foresight:
         It is asked after `after_s` seconds, so that a quick build that begins now has the machine to itself.
         """
         contexts = definition.contexts
-        if self.forecaster.number() or contexts.root is None or contexts.dockerfile is None:
+        if self.forecaster.remembered.number() or contexts.root is None or contexts.dockerfile is None:
             return None
         began = datetime.now(UTC)
         await asyncio.sleep(after_s)
