@@ -35,7 +35,7 @@ def slow(project: Project) -> Project:
         COPY other.txt /
         RUN sleep 1; : {uuid4().hex}
         FROM busybox AS all
-        COPY a-big /
+        RUN --mount=source=a-big,target=/a-big true
         COPY --from=app /src /src
         COPY --from=other /other.txt /
     """)
