@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from hitmiss.build.demux import Demux
+from hitmiss.build.demux import Demux, hand_over
 from hitmiss.build.fold import Durations, Fold
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Expected, Foreseen, Status, Verdict
@@ -237,7 +237,9 @@ class Runner:
                 for fold in self.folds.values():
                     fold.hear(event, now)
             else:
-                for name, part in self._demux.split(event).items():
+                parts = self._demux.split(event)
+                hand_over(self._demux.moved, self.folds)
+                for name, part in parts.items():
                     self.folds[name].hear(part, now)
                     self._heard_at[name] = now
 

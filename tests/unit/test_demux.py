@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from hitmiss.build.demux import Demux
+from hitmiss.build.demux import Demux, hand_over
 from hitmiss.build.fold import Fold
 from hitmiss.build.merged import merged, shared
 from hitmiss.build.model import Build, Cause, CauseKind, Status, Step, Verdict
@@ -87,6 +87,33 @@ def test_steps_of_what_a_target_builds_on_may_be_told_as_its_own_first() -> None
     assert demux.foreign == {"app": {"2"}}
     later = demux.split(Progress(vertexes=(vertex("[app 2/3] RUN more", "4"),), logs=(Log("4", data=b"own"),)))
     assert later["app"].logs == (Log("4", data=b"own"),)
+
+
+def test_a_step_that_was_told_too_early_moves_to_the_target_whose_it_is() -> None:
+    """Each target has a stream of its own: on a busy machine that of the one below can lag far behind."""
+    demux = Demux(["base", "app"], {"app": frozenset({"base"})})
+    folds = {
+        name: Fold(Build(status=Status.RUNNING), bake_target=name, foreign=demux.foreign[name])
+        for name in ("base", "app")
+    }
+
+    def hear(*vertexes: Vertex, log: bytes = b"") -> None:
+        parts = demux.split(Progress(vertexes=vertexes, logs=(Log("2", data=log),) if log else None))
+        hand_over(demux.moved, folds)
+        for name, part in parts.items():
+            folds[name].hear(part, 0.0)
+
+    hear(vertex("[base 1/2] FROM x", "1"), vertex("[app 1/3] RUN own", "3"))
+    hear(msgspec.structs.replace(vertex("[app 2/2] RUN base", "2"), completed=None), log=b"first\n")
+    assert [step.instruction for step in folds["app"].build(1.0).steps] == ["RUN own", "RUN base"]
+    hear(vertex("[base 2/2] RUN base", "2"), log=b"second\n")
+    hear(vertex("[app 2/2] RUN base", "2"), log=b"third\n")
+    assert [step.instruction for step in folds["app"].build(1.0).steps] == ["RUN own"]
+    assert folds["base"].build(1.0).steps[-1].verdict is Verdict.MISS
+    log = folds["base"].logs.get("base:stage-0:2")
+    assert log is not None
+    assert log.texts() == ["first", "second", "third"]
+    assert not any(folds["app"].logs.get(name) for name in ("2", "app:stage-0:2"))
 
 
 def test_a_target_whose_base_shows_nothing_is_told_all_the_same() -> None:

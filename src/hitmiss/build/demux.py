@@ -7,21 +7,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from hitmiss.build.fold import Fold
 from hitmiss.build.progress import CheckWarning, Log, Progress, Status, Vertex
 
 _Told = TypeVar("_Told", Status, Log, CheckWarning)
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A step that `old` showed as its own until `new` showed it, which `old` builds on."""
+
+    digest: str
+    old: str
+    new: str
 
 
 class Demux:
     """Knows which vertex is whose. What belongs to no target (the reading of the bake files) is left out.
 
     A target that builds on others shows their steps among its own, often before they are told as theirs (each target
-    has a stream of its own). So what is told of its steps is kept back until the others have shown theirs.
+    has a stream of its own). So what is told of its steps is kept back until the others have shown theirs; what comes
+    later still is `moved`.
     """
 
     def __init__(self, names: Sequence[str], linked: Mapping[str, frozenset[str]] | None = None) -> None:
@@ -38,10 +48,13 @@ class Demux:
         """What is kept back of each target."""
         self.foreign: dict[str, set[str]] = {name: set() for name in names}
         """For each target, the digests of the steps that it shows but that are those of a target it builds on."""
+        self.moved: tuple[Moved, ...] = ()
+        """What the last event has made `foreign` after it had been told as the target's own."""
 
     def split(self, event: Progress) -> dict[str, Progress]:
         """What the event says to each target that it speaks of."""
         vertexes: dict[str, list[Vertex]] = {}
+        self.moved = ()
         for wire in event.vertexes or ():
             name, inner = self._read(wire.name)
             owners = self._owners.setdefault(wire.digest, [])
@@ -50,6 +63,7 @@ class Demux:
                     vertexes.setdefault(owner, []).append(wire)
             elif name:
                 if name not in owners:
+                    self._moves(owners, name, wire.digest)
                     owners.append(name)
                 if name in self.foreign and name not in self._kept:
                     self._judge(name, wire.digest)
@@ -97,6 +111,13 @@ class Demux:
             warnings=self._own(name, [each for told in kept for each in told.warnings or ()]),
         )
 
+    def _moves(self, owners: Sequence[str], name: str, digest: str) -> None:
+        """A target shows a step that others have shown before."""
+        for old in owners:
+            if name in self._linked.get(old, ()) and old not in self._kept and digest not in self.foreign[old]:
+                self.foreign[old].add(digest)
+                self.moved += (Moved(digest, old, name),)
+
     def _judge(self, name: str, digest: str) -> None:
         """Whether a vertex that a target shows is one of those that it builds on."""
         if self._linked[name].intersection(self._owners.get(digest, ())):
@@ -123,6 +144,14 @@ class Demux:
         if name not in self._all:
             return "", text
         return name, f"[{inner}]{rest}" if inner else rest.lstrip()
+
+
+def hand_over(moved: Iterable[Moved], folds: Mapping[str, Fold]) -> None:
+    """Take these steps from the folds that showed them; what they wrote goes to those whose they are, told next."""
+    for move in moved:
+        log = folds[move.old].disown(move.digest)
+        if log and move.new in folds:
+            folds[move.new].adopt(move.digest, log)
 
 
 def _done(told: Progress) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from hitmiss.build import order
-from hitmiss.build.logs import LogBook
+from hitmiss.build.logs import LogBook, StepLog
 from hitmiss.build.model import Build, Check, Expected, Foreseen, Place, Stage, Status, Step, Verdict, stage_id
 from hitmiss.build.progress import CheckWarning, Event, Progress, Text, Vertex
 from hitmiss.build.progress import Status as WireStatus
@@ -112,6 +112,25 @@ class Fold:
         """What is expected of the steps, by platform ("" unless several are built), stage and index."""
         self._foreseen = foreseen
         self._dirty.update(self._rows.values())
+
+    def disown(self, digest: str) -> StepLog | None:
+        """A step that this build showed turns out to be `foreign`; gives what it wrote, which is another's then."""
+        row = self._row_of.get(digest)
+        if row is None or row in self._shown.get(_shown(row.key[-1]), ()):
+            return None
+        del self._row_of[digest]
+        row.vertices = [each for each in row.vertices if each[0].digest != digest]
+        self._dirty.add(row)
+        self._layout = None
+        if row.vertices:
+            return None
+        self._drop([row])
+        return self.logs.take(row.id)
+
+    def adopt(self, digest: str, log: StepLog) -> None:
+        """Take over what a step wrote that another build has shown so far, and that is told next."""
+        row = self._row_of.get(digest)
+        self.logs.put(row.id if row else digest, log)
 
     def end(
         self,
@@ -223,6 +242,8 @@ class Fold:
         row.vertices.append((vertex, name.link))
         self._row_of[vertex.digest] = row
         self._layout = None
+        if early := self.logs.take(vertex.digest):
+            self.logs.put(row.id, early)
 
     def _announced_at(self, name: Name, stage: str) -> _Row | None:
         """What the Dockerfile announced for that place."""

@@ -188,6 +188,19 @@ class LogBook:
         """The step's log; None when it never wrote anything."""
         return self._logs.get(step_id)
 
+    def take(self, step_id: str) -> StepLog | None:
+        """The step's log, which is no longer kept here."""
+        log = self._logs.pop(step_id, None)
+        self._finished.pop(step_id, None)
+        self.size -= log.size if log else 0
+        return log
+
+    def put(self, step_id: str, log: StepLog) -> None:
+        """Keep what a step wrote before it was known here; nothing where it has written since."""
+        if self._logs.setdefault(step_id, log) is log:
+            self.size += log.size
+            self._keep_within_bound(step_id)
+
     def _keep_within_bound(self, writing: str) -> None:
         """Forget whole logs: finished ones in the order they finished, then others in the order they began."""
         if self.size <= self.max_size:
