@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from hitmiss.build.model import BuiltImage, Note, Status
+from hitmiss.build.model import BuiltImage, Note, Status, Verdict
 from hitmiss.cache import plan as planning
 from hitmiss.cache.facts import BuildFacts, Key, Known, Seen
 from hitmiss.cache.keys import Keys, shapes_of
@@ -137,7 +137,9 @@ class Recollection:
         A lost result that nobody read is called a hit, and is no less lost. In a build that failed BuildKit calls a
         step cached that was never built (where a COPY finds no file, all above it): there a hit confirms nothing new.
         """
-        sure = before.known if facts.status is not Status.SUCCEEDED else facts.keys
+        succeeded = facts.status is Status.SUCCEEDED
+        sure = facts.keys if succeeded else before.known
+        again = _again(facts, before) if succeeded else set()
         confirmed = {
             facts.keys[step.operation]: step.id
             for step in facts.steps
@@ -147,11 +149,12 @@ class Recollection:
             and (
                 step.ran
                 or step.note is Note.IMPORTED
+                or step.operation in again
                 or (facts.keys[step.operation] not in before.lost and facts.keys[step.operation] in sure)
             )
         }
-        ran = {step.id for step in facts.steps if step.ran}
-        records = dict.fromkeys(ran, "") | dict(records)
+        others = {step.id for step in facts.steps if step.ran or step.note is Note.IMPORTED or step.operation in again}
+        records = dict.fromkeys(others, "") | dict(records)
         kept = self._store.remember(
             facts,
             confirmed=confirmed,
@@ -165,3 +168,12 @@ class Recollection:
                 self._past = [kept, *past][:_PAST]
                 self.history = (past_of(kept), *self.history)[:_PAST]
         return kept.number
+
+
+def _again(facts: BuildFacts, before: planning.Memory) -> set[int]:
+    """The places of operations whose result was lost before the build, and that it found made anew."""
+    steps = [step for step in facts.steps if step.operation >= 0]
+    hits = {step.operation for step in steps if step.verdict is Verdict.HIT}
+    ran = {step.operation for step in steps if step.ran}
+    lost = {place for place in hits if facts.keys[place] in before.lost}
+    return planning.remade(facts.operations, hits, ran, lost)

@@ -15,7 +15,7 @@ import msgspec
 from hitmiss.build.model import Planned
 from hitmiss.cache.facts import Key, Known
 from hitmiss.cache.keys import Keys, stage_input
-from hitmiss.cache.operations import Kind, StepRef
+from hitmiss.cache.operations import Kind, Operations, StepRef
 
 _MOST_OPTIONS = 24
 """So many keys of one step are followed up; the latest first."""
@@ -177,6 +177,23 @@ class _Planner:
                     seen.add(each.operation)
                     waiting.append(each.operation)
         return False
+
+
+def remade(operations: Operations, hits: Collection[int], ran: Collection[int], lost: Collection[int]) -> set[int]:
+    """The places of operations whose result was `lost` and is there again: somebody else made it meanwhile.
+
+    A hit tells so where the result was read, by a step that ran or as the end of the build; one that nobody read is
+    called a hit too. Whoever made it anew has read all that it stands on, so what hit of that is there as well.
+    """
+    everything = range(len(operations.all))
+    read = set(everything) - {each.operation for operation in operations.all for each in operation.inputs}
+    read.update(each.operation for place in ran for each in operations.all[place].inputs)
+    found: set[int] = set()
+    for place in reversed(everything):
+        if place in read and place in hits and place in lost:
+            found.add(place)
+            read.update(each.operation for each in operations.all[place].inputs)
+    return found
 
 
 def settled(keys: Keys, hits: Collection[int], memory: Memory) -> tuple[tuple[Key, ...], dict[Key, Key]]:
