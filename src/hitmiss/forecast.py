@@ -240,7 +240,7 @@ class Forecaster:
         past = self.remembered.builds()
         announced = _announced(definition, options, engine)
         request = planning.Request(options.no_cache, frozenset(each.lower() for each in options.no_cache_filter))
-        memory = self.remembered.memory(facts.keys, engine)
+        memory = self.remembered.memory(facts, engine)
         keys = self.remembered.keys(facts.operations, facts.contents)
         plans = planning.planned(facts.operations.steps, planning.fates(keys, memory, request))
         elsewhere = _elsewhere_perhaps(plans, facts, memory, request) if options.cache_from else frozenset()

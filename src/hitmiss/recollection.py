@@ -17,6 +17,7 @@ from hitmiss.build.model import BuiltImage, Note, Status, Verdict
 from hitmiss.cache import plan as planning
 from hitmiss.cache.facts import BuildFacts, Key, Known, Seen
 from hitmiss.cache.keys import Keys, shapes_of
+from hitmiss.cache.layers import alike
 from hitmiss.cache.operations import Operations
 from hitmiss.docker import gone
 from hitmiss.docker.listing import Listing
@@ -89,16 +90,17 @@ class Recollection:
         with self._lock:
             return {each.record for each in self._known.values()}
 
-    def memory(self, keys: Sequence[Key], engine: Engine) -> planning.Memory:
-        """What is known of these keys, and of those of the earlier builds, with the records that the engine has now."""
+    def memory(self, facts: BuildFacts, engine: Engine) -> planning.Memory:
+        """What is known of a build's keys, and of those of the earlier ones, with the records that the engine has."""
         past = self.builds()
-        known = self._known | self.known(keys)
+        known = self._known | self.known(facts.keys)
         lost: frozenset[Key] = frozenset()
         if engine.records is not None:
             seen = self.saw(engine.records, engine.asked, at_rest=engine.at_rest, built=engine.built)
             lost = gone.lost(known, engine.records, seen, at_rest=engine.at_rest)
         doubted = {key for build in past for key in build.doubted}
-        return planning.Memory(known, lost, shapes_of(past, salt=self.salt), doubted)
+        shapes = shapes_of(past, salt=self.salt)
+        return planning.Memory(known, lost, shapes, doubted, alike(facts, past, salt=self.salt))
 
     def saw(self, records: Listing, asked: float, *, at_rest: bool = True, built: bool = False) -> Seen:
         """Take note of all records there were when the engine was `asked`, in seconds since 1970."""

@@ -38,7 +38,7 @@ CASES = (
     Case(
         "tag of the base moved, to the same files",
         APP,
-        (then(labelled("base-NONCE:1", "busybox"), misses=None),),
+        (then(labelled("base-NONCE:1", "busybox"), misses=None, open=("app RUN echo one", *BELOW)),),
         TREE,
         setup=OLD,
     ),

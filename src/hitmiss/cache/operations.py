@@ -101,3 +101,5 @@ class Image(msgspec.Struct, frozen=True):
     triggers: tuple[str, ...] = ()
     digest: str = ""
     """The manifest's (or image's) digest, for people to read."""
+    layers: str = ""
+    """What stands for the chain of its layers; "" where they are not known."""

@@ -26,13 +26,14 @@ class Memory(msgspec.Struct, frozen=True):
 
     `known` are the keys that were seen, `lost` those among them whose result is gone. `shapes` leads to the keys that
     were seen for the same reading of a stage. `doubted` are keys that may have been seen: nobody knows what BuildKit
-    was sent for them.
+    was sent for them. `alike` leads to the keys that the same steps had on another image of the same layers.
     """
 
     known: Mapping[Key, Known] = {}
     lost: Collection[Key] = frozenset()
     shapes: Mapping[Key, tuple[Key, ...]] = {}
     doubted: Collection[Key] = frozenset()
+    alike: Mapping[Key, tuple[Key, ...]] = {}
 
     def holds(self, key: Key) -> bool:
         """Whether a step of this key would hit."""
@@ -139,6 +140,7 @@ class _Planner:
             return Fate(Planned.HIT, tuple(options), True)
         for shape in shapes:
             options |= dict.fromkeys(self.memory.shapes.get(shape, ()))
+        options |= dict.fromkeys(self.memory.alike.get(next(iter(options)), ()))
         here = [key for key in options if self.memory.holds(key)]
         if not here:
             doubted = any(key in self.memory.doubted and key not in self.memory.known for key in options)
@@ -200,14 +202,16 @@ def settled(keys: Keys, hits: Collection[int], memory: Memory) -> tuple[tuple[Ke
     """The keys after the build, and what was learned: key → the key of the same bytes.
 
     `hits` are the places of operations that hit. One that hit under a new key read the same bytes as before, from a
-    stage that was written anew.
+    stage that was written anew, or stands on another image of the same layers.
     """
     found: list[Key] = []
     learned: dict[Key, Key] = {}
     for place in range(len(keys.operations.all)):
         key = keys.canonical(keys.of(place, found))
-        if place in hits and key not in memory.known and keys.reads_stages(place):
-            same = next((known for known in memory.shapes.get(keys.shape(place, found), ()) if known != key), None)
+        if place in hits and key not in memory.known:
+            shaped = memory.shapes.get(keys.shape(place, found), ()) if keys.reads_stages(place) else ()
+            others = (*shaped, *(each for each in memory.alike.get(key, ()) if memory.holds(each)))
+            same = next((known for known in others if known != key), None)
             if same:
                 learned[key] = same
                 key = same

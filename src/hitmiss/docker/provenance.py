@@ -104,9 +104,9 @@ def image_of(inspected: Inspected) -> Image:
     pairs = (each.partition("=") for each in config.env or ())
     digests = [each.rpartition("@")[2] for each in inspected.repo_digests or ()]
     digest = (inspected.descriptor.digest if inspected.descriptor else "") or next(iter(digests), inspected.id)
+    chain = "sha256:" + hashlib.sha256("\n".join(layers).encode()).hexdigest()
     return Image(
-        # Another image of the same layers makes every step on it miss (seen on the engine, `tests/matrix`).
-        identity=digest or "sha256:" + hashlib.sha256("\n".join(layers).encode()).hexdigest(),
+        identity=digest or chain,
         known=True,
         env=tuple((name, value) for name, _, value in pairs),
         workdir=config.working_dir or "",
@@ -114,4 +114,5 @@ def image_of(inspected: Inspected) -> Image:
         shell=tuple(config.shell or ()),
         triggers=tuple(config.on_build or ()),
         digest=digest,
+        layers=chain if layers else "",
     )
