@@ -269,12 +269,11 @@ class Crew:
         await self._errands.done()
 
     async def close(self) -> None:
-        """End what is still being found out; what has just been built is remembered first, unless that takes long."""
+        """End what is still being found out; what was just built or stopped is remembered first, unless it takes long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REMEMBER_S):
                 for member in tuple(self.members.values()):
-                    if member.last.status is not Status.CANCELED:
-                        await self.remembered(member.name)
+                    await self.remembered(member.name)
         await self._errands.cancel()
         await self._questions.cancel()
 

@@ -198,6 +198,22 @@ async def test_a_build_is_remembered_though_hitmiss_is_left_the_moment_it_ends(
 
 
 @real
+async def test_what_a_build_did_that_was_left_in_the_middle_is_remembered(
+    shop: Project, start: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hitmiss.crew._REMEMBER_S", 20.0)
+    shop.dockerfile(f"FROM busybox\nCOPY src /src\nRUN sleep 600; : {uuid4().hex}")
+    live = start()
+    await live.until(lambda snap: snap.build.count(Verdict.RUNNING) and snap.build.misses, "the last step to run")
+    await live.session.close()
+    again = start()
+    await again.until(lambda snap: snap.build.count(Verdict.RUNNING), "it to run again")
+    await again.session._crew.planned()
+    assert [step.planned for step in again.snapshot.build.steps] == [Planned.HIT, Planned.HIT, Planned.RUN]
+    assert again.snapshot.build.number == 2
+
+
+@real
 async def test_a_build_right_after_another_knows_what_that_one_left(shop: Project, start: Starts) -> None:
     live = start(**FINAL)
     await live.built(1)
