@@ -122,7 +122,7 @@ class Session:
             build=crew.shown(),
             previous=crew.before() if crew.round else None,
             source=first.source,
-            sources={} if crew.only else {member.name: member.source for member in members},
+            sources={member.name: member.source for member in members if member.name},
             cache_bytes=self._standing.cache_bytes,
             cache_mounts=self._standing.cache_mounts,
             plan_s=crew.seconds(),

@@ -155,7 +155,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """The last finished build, while another one runs."""
     source: Source = Source()
     sources: Mapping[str, Source] = {}
-    """The Dockerfile of each target, where there are several."""
+    """The Dockerfile of each bake target or compose service."""
     cache_bytes: int | None = None
     cache_mounts: Mapping[str, int] | None = None
     """Bytes of the builder's cache mounts, by their ids; None until they were asked for."""
@@ -170,10 +170,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     """False for a recording: nothing can be built or deleted."""
 
     def source_of(self, target: str | None) -> Source:
-        """The Dockerfile of one of several targets; of another name the first one's."""
+        """The Dockerfile of a bake target; of another name the first one's."""
         return self.sources.get(target or "", self.source)
 
     def like(self, target: str | None) -> frozenset[str | None]:
-        """The targets that are built from the same Dockerfile as this one; None where there is one alone."""
+        """The targets that are built from the same Dockerfile as this one; None where none is named."""
         path = self.source_of(target).path
         return frozenset(name for name, source in self.sources.items() if source.path == path) or frozenset({None})

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from hitmiss.build.model import Build, Planned, Verdict
+from hitmiss.history.store import Store
+from hitmiss.session import Session
 from hitmiss.settings import BuildOptions, Settings
+from hitmiss.snapshot import Watch
+from hitmiss.ui.app import HitmissApp
 from hitmiss.workspace import open_workspace
 from tests.engine.bake_projects import PROJECTS as BAKE
 from tests.engine.compose_projects import PROJECTS as COMPOSE
@@ -17,6 +22,8 @@ from tests.support.engine import PrivateEngine
 from tests.support.live import Live, Starts
 from tests.support.project import Project
 from tests.support.several import Several, all_planned, compare, compare_report, no_cause_is_unknown, no_plan_was_wrong
+from tests.support.wait import wait_for_async
+from tests.ui.shown import sees
 
 pytestmark = pytest.mark.usefixtures("engine_env")
 
@@ -55,6 +62,31 @@ async def test_a_project(
     assert numbers(live) == {name: 3 if name in case.reached else 2 for name in case.tree}
     assert sorted(ran(third, nonce)) == sorted(case.ran)
     held(live, 3, len(case.reached))
+
+
+@pytest.mark.parametrize("kind", ["a service that is alone", "one target of two"])
+async def test_a_target_that_is_alone_has_its_steps_on_the_screen(
+    kind: str, project: Project, tmp_path: Path, engine: PrivateEngine
+) -> None:
+    nonce = uuid4().hex
+    project.dockerfile(f"FROM busybox\nRUN echo {nonce}\nCOPY page /\n")
+    project.write("page", "1")
+    if kind == "one target of two":
+        project.write("docker-bake.hcl", 'target "web" {}\ntarget "docs" {}\n')
+        options = BuildOptions(target="web")
+    else:
+        project.write("compose.yaml", "services: {web: {build: .}}\n")
+        options = BuildOptions()
+    space = await open_workspace(options, Settings(), cwd=project.path)
+    session = Session(space, cwd=project.path, store=Store(tmp_path / "screen.sqlite"))
+    async with HitmissApp(session).run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "built", "▾ stage-0", "● FROM busybox", "◆ RUN echo", "◆ COPY page")
+        await wait_for_async(lambda: session.snapshot().watch is Watch.WATCHING, 20, "the watch to begin")
+        project.save("page", "2")
+        await sees(pilot, "● RUN echo", "◆ COPY page", "~ page")
+        await pilot.press("d")
+        await sees(pilot, "Dockerfile", " COPY page /")
+        await session.close()
 
 
 def held(live: Live, number: int, count: int) -> None:

@@ -82,6 +82,18 @@ async def test_titles_say_how_each_target_stands() -> None:
         assert app.query_one(StepTree).region.height > 0
 
 
+async def test_a_target_that_is_alone_has_its_steps_in_the_tree() -> None:
+    build = merged({"web": WEB_BUILT})
+    snap = snapshot(build, target="web", source=SOURCES["web"], sources={"web": SOURCES["web"]})
+    async with on(snap) as (pilot, app):
+        await sees(pilot, " ▾ web", "● FROM node", "● RUN npm ci", "◆ COPY web/")
+        tree = app.query_one(StepTree)
+        await wait_for_async(lambda: tree.selected and tree.selected.id == "web:web:3", 5, "the step that missed")
+        assert "web ▸" not in shown(app), "its name stands in the header"
+        await pilot.press("d", "up", "enter")
+        await wait_for_async(lambda: tree.selected and tree.selected.id == "web:web:2", 5, "the step of the line")
+
+
 async def test_totals_are_of_what_was_built() -> None:
     snap = both()
     assert snap.build.resting == {"api:api:1", "api:api:2"}

@@ -196,7 +196,8 @@ class StepTree(ScrollView, can_focus=True):
                 if group.id in self._folded:
                     continue
             depth = int(group is not None)
-            for stage in (each for each in stages if each.bake_target == (group.bake_target if group else None)):
+            target = group.bake_target if group else None
+            for stage in (each for each in stages if target == (each.bake_target if self._build.parts else None)):
                 rows.append(Row(stage, None, depth))
                 if stage.id not in self._folded:
                     rows += [Row(stage, step, depth) for step in stage.steps]
@@ -240,7 +241,7 @@ class StepTree(ScrollView, can_focus=True):
         base = self.rich_style
         if index == self.cursor:
             base += self._style("cursor" if self.has_focus else "cursor-blurred")
-        segments = self._step(row.step, width - row.depth) if row.step else self._stage(row.stage, note)
+        segments = self._step(row.step, width - row.depth) if row.step else self._stage(row, note)
         if row.depth:
             segments.insert(0, (" " * row.depth, Style.null()))
         if resting:
@@ -262,14 +263,14 @@ class StepTree(ScrollView, can_focus=True):
         self._strips.clear()
         super().notify_style_update()
 
-    def _stage(self, stage: Stage, note: str = "") -> list[tuple[str, Style]]:
+    def _stage(self, row: Row, note: str = "") -> list[tuple[str, Style]]:
+        stage = row.stage
         folded = stage.id in self._folded
         own = stage.id in OWN
         group = stage.id in self._notes
-        inner = stage.bake_target is not None and not group
         parts = [
             (" ▸ " if folded else " ▾ ", self._style("dim")),
-            (plain(stage.title), self._style("dim" if own else "text" if inner else "stage")),
+            (plain(stage.title), self._style("dim" if own else "text" if row.depth else "stage")),
         ]
         if own and folded:
             busy = next((step for step in stage.steps if step.running_since is not None), None)
