@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.matrix.case import BASE, FILES, INSTRUCTION, NO_CACHE, PLATFORM, Case, each, miss, then
-from tests.matrix.moves import edit, labelled, options, tag, write
+from tests.matrix.case import BASE, FILES, INSTRUCTION, NO_CACHE, PLATFORM, STAGE, Case, each, miss, then
+from tests.matrix.moves import edit, image, labelled, options, tag, write
 
 APP = """
     FROM base-NONCE:1 AS app
@@ -22,6 +22,9 @@ TWO = """
 TREE = {"src/a": "a"}
 OLD = (tag("busybox:latest", "base-NONCE:1"),)
 BELOW = ("app COPY", "app RUN echo two")
+TRIGGERED = "FROM base-NONCE:1 AS app\nRUN echo one NONCE\nCOPY src/b /b\n"
+TRIGGER = (image("base-NONCE:1", "FROM busybox\nRUN : NONCE\nONBUILD COPY src/a /onb\n"),)
+SOURCES = {"src/a": "a", "src/b": "b"}
 SYSTEMS = "linux/amd64,linux/arm64"
 
 CASES = (
@@ -41,6 +44,33 @@ CASES = (
         (then(labelled("base-NONCE:1", "busybox"), misses=None, open=("app RUN echo one", *BELOW)),),
         TREE,
         setup=OLD,
+    ),
+    Case(
+        "base with an ONBUILD line, in the only stage",
+        TRIGGERED,
+        (
+            then(
+                write("src/a", "1"),
+                misses=miss("app ONBUILD COPY", FILES, "modified src/a", below=("app RUN", "app COPY src/b")),
+            ),
+            then(write("src/b", "1"), misses=miss("app COPY src/b", FILES, "modified src/b")),
+        ),
+        SOURCES,
+        setup=TRIGGER,
+    ),
+    Case(
+        "base with an ONBUILD line, in one of two stages",
+        f"{TRIGGERED}FROM busybox AS last\nCOPY --from=app /b /\n",
+        (
+            then(
+                write("src/b", "1"),
+                misses=miss("app COPY src/b", FILES, "modified src/b")
+                + miss("last COPY", STAGE, root="app COPY src/b"),
+                open=("last COPY",),
+            ),
+        ),
+        SOURCES,
+        setup=TRIGGER,
     ),
     Case(
         "another base",

@@ -171,11 +171,16 @@ def prune_step(words: str) -> Deed:
     return deed
 
 
-def labelled(name: str, base: str) -> Deed:
-    """Make an image that has the layers of `base` and a label more."""
+def image(name: str, text: str) -> Deed:
+    """Make an image of a Dockerfile of its own."""
 
     def deed(run: Run) -> None:
-        run.write("SIDE/labelled/Dockerfile", f"FROM {base}\nLABEL case=NONCE\n", bare=True)
-        run.engine.build(run.side / "labelled", "-t", run.fill(name))
+        run.write("SIDE/image/Dockerfile", text, bare=True)
+        run.engine.build(run.side / "image", "-t", run.fill(name))
 
     return deed
+
+
+def labelled(name: str, base: str) -> Deed:
+    """Make an image that has the layers of `base` and a label more."""
+    return image(name, f"FROM {base}\nLABEL case=NONCE\n")

@@ -1,6 +1,7 @@
 """The rules by which the stream becomes steps: verdicts, the tree, what is made anew, times, sizes, words."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -272,6 +273,17 @@ def test_the_same_numbers_in_another_builds_name_move_nothing() -> None:
     folding.hear(vertex("[own 1/5] FROM x", 0, 1), 0.0)
     folding.hear(vertex("[own 2/5] RUN a", 0, 1), 0.0)
     assert [step.id for step in folding.build(1.0).steps] == ["own:1", "own:2", "own:3"]
+
+
+@pytest.mark.parametrize("stage", ["own ", ""])
+def test_the_onbuild_lines_of_a_base_image_move_the_steps_below_them(stage: str) -> None:
+    lines = ["FROM x", "ONBUILD COPY a /a", "RUN one", "COPY b /b"]
+    heard = [vertex(f"[{stage}{index}/4] {text}", 0, 1) for index, text in enumerate(lines, 1)]
+    for order in permutations(heard):
+        build = fold(order, announce("FROM x", "RUN one", "COPY b /b", stage="own"))
+        assert [(step.index, step.of, step.instruction) for step in build.steps] == [
+            (index, 4, text) for index, text in enumerate(lines, 1)
+        ]
 
 
 def test_work_that_was_given_up_for_another_builds_is_what_that_one_did() -> None:

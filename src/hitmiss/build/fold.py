@@ -263,9 +263,12 @@ class Fold:
         there = self._announced_at(name, stage)
         if there and (there.key[-1] == name.text or (_is_from(there.key[-1]) and _is_from(name.text))):
             return None
-        if there and there.of - name.of == there.key[2] - name.index != 0:
-            return None  # a base image's ONBUILD lines stand above it
-        rows = [row for row in self._shown.get(_shown(name.text), ()) if row.key in self._rows]
+        rows = [
+            row
+            for row in self._shown.get(_shown(name.text), ())
+            # Of this stage, and moved by as much as it has grown: a base image's ONBUILD lines stand above it.
+            if row.key in self._rows and not (row.key[1] == stage and row.of - name.of == row.key[2] - name.index != 0)
+        ]
         # Of targets that are built at once BuildKit shows a step that it finds to be another's under both names.
         free = [row for row in rows if row.given_up] or (rows if at_once else [])
         free = sorted(free, key=lambda row: any(vertex.looked_at for vertex in row.seen()))
@@ -274,7 +277,7 @@ class Fold:
     def _row_for(self, name: Name, stage: str) -> _Row:
         announced = self._announced_at(name, stage)
         if announced and announced.of != name.of and announced.key[-1] != name.text and not _is_from(name.text):
-            self._forget_announced(stage)
+            self._forget_announced(stage, name.of)
             announced = None
         text = name.text
         if announced and _is_from(text) and _is_from(announced.key[-1]):
@@ -288,10 +291,14 @@ class Fold:
         row.place = announced.place if announced else None
         return row
 
-    def _forget_announced(self, stage: str) -> None:
-        """The engine sees this stage otherwise than the Dockerfile told us: its own word counts."""
-        self._drop([row for row in self._rows.values() if row.announced and not row.vertices and row.key[1] == stage])
-        self._announced = {key: row for key, row in self._announced.items() if key[1] != stage}
+    def _forget_announced(self, stage: str, of: int) -> None:
+        """The engine sees this stage otherwise than the Dockerfile told us, all but its FROM: its own word counts."""
+        mine = [row for row in self._rows.values() if row.announced and row.key[1] == stage]
+        for row in mine:
+            row.of = of
+        self._dirty.update(mine)
+        self._drop([row for row in mine if not row.vertices and not _is_from(row.key[-1])])
+        self._announced = {key: row for key, row in self._announced.items() if key[1] != stage or _is_from(row.key[-1])}
 
     def _row(self, key: StepKey, of: int) -> _Row:
         row = self._rows.get(key)
