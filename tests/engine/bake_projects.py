@@ -1,4 +1,4 @@
-"""Ten projects with a bake file."""
+"""Eleven projects with a bake file."""
 
 from tests.support.several import Several
 
@@ -290,6 +290,29 @@ target "native" { dockerfile = "native.Dockerfile" }
     ran=("both: COPY arm64 /NONCE", "both: COPY all /"),
 )
 
+SHARED_BY_PLATFORMS = Several(
+    "steps that several platforms share",
+    {
+        "docker-bake.hcl": """
+group "default" { targets = ["web", "docs"] }
+target "web" { platforms = ["linux/amd64", "linux/arm64"] }
+target "docs" {
+  dockerfile = "docs.Dockerfile"
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+""",
+        "Dockerfile": "FROM scratch AS last\nCOPY all /\nCOPY page /\n",
+        "docs.Dockerfile": "FROM scratch AS bare\nCOPY all /\nCOPY docs /\n",
+        "all": "NONCE",
+        "docs": "d NONCE",
+        "page": "p NONCE",
+    },
+    tree={"docs": ("COPY all /", "COPY docs /"), "web": ("COPY page /",)},
+    save=("page", "2"),
+    reached=frozenset({"web"}),
+    ran=("web: COPY page /",),
+)
+
 CHOSEN = Several(
     "another folder and a chosen group",
     {
@@ -329,4 +352,4 @@ target "cron" {
     options={"file": "images/bake.hcl", "target": "night"},
 )
 
-PROJECTS = (MATRIX, GROUPS, INHERITS, VARIABLES, OVERRIDES, JSON, CHAIN, INLINE, PLATFORMS, CHOSEN)
+PROJECTS = (MATRIX, GROUPS, INHERITS, VARIABLES, OVERRIDES, JSON, CHAIN, INLINE, PLATFORMS, SHARED_BY_PLATFORMS, CHOSEN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.matrix.case import BASE, FILES, INSTRUCTION, NO_CACHE, PLATFORM, STAGE, Case, each, miss, then
+from tests.matrix.case import BASE, FILES, INSTRUCTION, NO_CACHE, PLATFORM, STAGE, Build, Case, each, miss, then
 from tests.matrix.moves import edit, image, labelled, options, tag, write
 
 APP = """
@@ -26,6 +26,22 @@ TRIGGERED = "FROM base-NONCE:1 AS app\nRUN echo one NONCE\nCOPY src/b /b\n"
 TRIGGER = (image("base-NONCE:1", "FROM busybox\nRUN : NONCE\nONBUILD COPY src/a /onb\n"),)
 SOURCES = {"src/a": "a", "src/b": "b"}
 SYSTEMS = "linux/amd64,linux/arm64"
+
+
+def shared(text: str) -> Build:
+    """The file is saved that both platforms copy in one step."""
+    return then(
+        write("src/a", text),
+        misses=miss(
+            "build COPY",
+            FILES,
+            "modified src/a",
+            below=tuple(f"build@linux/amd64{to} RUN {words}" for to in ("", "->arm64") for words in ("cat", "echo")),
+        ),
+        notes={f"last@{system} COPY --from": "early-cutoff" for system in SYSTEMS.split(",")},
+        open=tuple(f"last@{system} COPY --from" for system in SYSTEMS.split(",")),
+    )
+
 
 CASES = (
     Case(
@@ -189,6 +205,22 @@ CASES = (
             ),
         ),
         TREE,
+        options=("--platform", SYSTEMS),
+    ),
+    Case(
+        "two platforms that share what is built on the builder's own",
+        """
+        FROM --platform=$BUILDPLATFORM busybox AS build
+        ARG TARGETARCH
+        COPY src /src
+        RUN cat /src/a > /common
+        RUN echo $TARGETARCH NONCE > /o
+        FROM scratch AS last
+        COPY common /common
+        COPY --from=build /o /o
+        """,
+        tuple(map(shared, "123")),
+        {"src/a": "a", "common": "c"},
         options=("--platform", SYSTEMS),
     ),
     Case(

@@ -156,11 +156,9 @@ def truth(stream: bytes, steps: Steps) -> dict[str, str]:
         system = words.pop(0) if words and "/" in words[0] else None
         stage = words[0] if words else None
         index = int(number.partition("/")[0])
-        near = [
-            step
-            for step in steps
-            if step["index"] == index and stage in (None, step["stage"]) and system in (None, step["platform"])
-        ]
+        alike = [step for step in steps if step["index"] == index and stage in (None, step["stage"])]
+        # What several platforms share has the name of any of them.
+        near = [step for step in alike if system in (None, step["platform"])] or alike
         found[place_of(near[0]) if len(near) == 1 else name] = verdict
     return found
 

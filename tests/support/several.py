@@ -104,11 +104,11 @@ def _plain(name: str) -> str:
 
 
 def _same(steps: Iterable[str], place: str, instruction: str) -> list[str]:
-    """The names of the step at that place with that instruction, also those that other work gave it."""
+    """The names of the step at that place with that instruction, also those that other work or a platform gave it."""
     alike = [name for name in steps if _plain(name) == instruction]
     there = [name for name in alike if " ".join(name[1:].partition("] ")[0].split()) in _places(place)]
     elsewhere = [name for name in alike if not _of_platform(place) or _of_platform(name[1:]) == _of_platform(place)]
-    return there or elsewhere
+    return there or elsewhere or alike
 
 
 def _places(place: str) -> tuple[str, ...]:

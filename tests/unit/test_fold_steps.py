@@ -308,6 +308,41 @@ def test_two_platforms_that_come_to_the_same_are_one_work() -> None:
     assert set(verdicts(folding.build(1.0)).values()) == {"miss"}
 
 
+BOTH = ("linux/amd64", "linux/arm64")
+
+
+@pytest.mark.parametrize("named", ["linux/amd64", "linux/arm64", "linux/amd64->arm64"])
+@pytest.mark.parametrize("target", ["", "web"])
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_step_that_platforms_share_may_be_named_after_any_of_them(named: str, target: str, foreign: bool) -> None:
+    announced = announce("FROM x", "COPY src /", platform=BOTH[0])
+    announced += [each for cpu in BOTH for each in announce("RUN one", stage="b", platform=cpu)]
+    heard = [
+        vertex("[linux/amd64 a 1/2] FROM x", 0, 1),
+        vertex(f"[{named} a 2/2] COPY src /", 0, 1, digest="f"),
+        *(vertex(f"[{cpu} b 1/1] RUN one", 0, 1) for cpu in BOTH),
+    ]
+    for order in permutations(heard):
+        folding = Fold(
+            Build(status=Status.RUNNING), announced, bake_target=target, foreign={"f"} if foreign else frozenset()
+        )
+        before = folding.build(0.0)
+        for event in order:
+            folding.hear(event, 0.0)
+        folding.end(Status.SUCCEEDED, 1.0)
+        after = folding.build(1.0)
+        assert [(step.id, step.place) for step in after.steps] == [(step.id, step.place) for step in before.steps]
+        assert [step.verdict.value for step in after.steps] == ["hit", "miss", "miss", "miss"]
+
+
+@pytest.mark.parametrize("named", [*BOTH, "linux/amd64->arm64"])
+def test_a_step_that_platforms_and_targets_share_may_be_named_after_any_of_them(named: str) -> None:
+    own = announce("COPY src /", "RUN one", stage="own", platform="linux/amd64")
+    folding = Fold(Build(status=Status.RUNNING), own, bake_target="web")
+    folding.hear(vertex(f"[{named} other 3/7] COPY src /", 0, 1), 0.0)
+    assert verdicts(folding.build(1.0)) == {"web:linux/amd64:own:1": "miss", "web:linux/amd64:own:2": "pending"}
+
+
 def test_steps_of_another_target_that_were_not_announced_are_not_shown() -> None:
     folding = Fold(Build(status=Status.RUNNING), announce("RUN a", stage="own"), foreign={"f", "g"})
     folding.hear(vertex("[base 2/2] RUN base", 0, 1, digest="f"), 0.0)

@@ -252,10 +252,20 @@ class Fold:
     def _announces(self, name: Name, stage: str) -> bool:
         """Whether the Dockerfile announced just this step at its place."""
         there = self._announced_at(name, stage)
-        return there is not None and (there in self._shown.get(_shown(name.text), ()) or there.key[-1] == name.text)
+        return self._named(there, name) if there else self._of_several_platforms(name, stage) is not None
+
+    def _named(self, row: _Row, name: Name) -> bool:
+        """Whether the stream calls it so."""
+        return row in self._shown.get(_shown(name.text), ()) or row.key[-1] == name.text
+
+    def _of_several_platforms(self, name: Name, stage: str) -> _Row | None:
+        """The step that was announced once for several platforms: BuildKit names it after any of them."""
+        rows = (row for (_, *place), row in self._announced.items() if place == [stage, name.index])
+        return next((row for row in rows if self._named(row, name)), None) if name.platform else None
 
     def _known_elsewhere(self, name: Name, stage: str, *, at_once: bool = False) -> _Row | None:
-        """The announced step that another build on the same engine gave its own name; `at_once` with this one.
+        """The announced step that another build on the same engine, or another platform, gave its own name; `at_once`
+        with this one.
 
         BuildKit reports work that two builds share under the name that it was given last, with the stage and the
         numbers of the other build (measured; `solver/jobs.go` keeps one name for a vertex).
@@ -263,16 +273,18 @@ class Fold:
         there = self._announced_at(name, stage)
         if there and (there.key[-1] == name.text or (_is_from(there.key[-1]) and _is_from(name.text))):
             return None
+        if there is None and (shared := self._of_several_platforms(name, stage)):
+            return shared
         rows = [
             row
             for row in self._shown.get(_shown(name.text), ())
             # Of this stage, and moved by as much as it has grown: a base image's ONBUILD lines stand above it.
             if row.key in self._rows and not (row.key[1] == stage and row.of - name.of == row.key[2] - name.index != 0)
         ]
+        rows = [row for row in rows if row.key[0] in (name.platform, None)] or rows
         # Of targets that are built at once BuildKit shows a step that it finds to be another's under both names.
         free = [row for row in rows if row.given_up] or (rows if at_once else [])
-        free = sorted(free, key=lambda row: any(vertex.looked_at for vertex in row.seen()))
-        return free[0] if free and free[0].key[0] in (name.platform, None) else None
+        return min(free, key=lambda row: any(vertex.looked_at for vertex in row.seen()), default=None)
 
     def _row_for(self, name: Name, stage: str) -> _Row:
         announced = self._announced_at(name, stage)
