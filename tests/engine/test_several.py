@@ -89,6 +89,31 @@ async def test_a_target_that_is_alone_has_its_steps_on_the_screen(
         await session.close()
 
 
+async def test_two_tags_of_one_image(project: Project, start: Starts, engine: PrivateEngine) -> None:
+    nonce = uuid4().hex
+    engine.docker("tag", "busybox", f"twin:{nonce}")
+    services = ("common", "proxy", "web")
+    project.write("compose.yaml", f"services: {{{', '.join(f'{each}: {{build: {each}}}' for each in services)}}}\n")
+    project.write("common/Dockerfile", f"FROM busybox\nRUN echo common {nonce}\n")
+    project.write("proxy/Dockerfile", f"FROM twin:{nonce}\nRUN echo proxy {nonce}\n")
+    project.write("web/Dockerfile", f"FROM busybox AS base\nRUN echo base {nonce}\nFROM base\nRUN echo web {nonce}\n")
+    wanted = {
+        "common": ["FROM busybox", f"RUN echo common {nonce}"],
+        "proxy": [f"FROM twin:{nonce}", f"RUN echo proxy {nonce}"],
+        "web": ["FROM busybox", f"RUN echo base {nonce}", f"RUN echo web {nonce}"],
+    }
+    live = start(space=await open_workspace(BuildOptions(), Settings(), cwd=project.path))
+    for number in range(1, 5):
+        await settled(live, number)
+        for name, member in live.session._crew.members.items():
+            assert [step.instruction for step in member.last.steps] == wanted[name], (number, name)
+            assert {step.verdict for step in member.last.steps if step.instruction[:4] == "FROM"} == {Verdict.HIT}
+            assert all(step.place for step in member.last.steps)
+            no_plan_was_wrong(member.last)
+            no_cause_is_unknown(member.last)
+        live.session.rebuild(no_cache=True)
+
+
 def held(live: Live, number: int, count: int) -> None:
     """Hold the targets of a build against the engine's records."""
     crew = live.session._crew

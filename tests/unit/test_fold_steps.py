@@ -343,6 +343,35 @@ def test_a_step_that_platforms_and_targets_share_may_be_named_after_any_of_them(
     assert verdicts(folding.build(1.0)) == {"web:linux/amd64:own:1": "miss", "web:linux/amd64:own:2": "pending"}
 
 
+def test_a_from_under_the_tag_of_another_target_is_the_announced_one_of_the_same_image() -> None:
+    announced = [*announce("FROM ruby", stage="own"), *announce("FROM node", "RUN a", stage="last")]
+    gone = "context canceled: context canceled"
+    heard = [
+        vertex("[own 1/1] FROM docker.io/library/ruby@sha256:1", 0, 1, error=gone),
+        vertex("[last 1/2] FROM docker.io/library/node@sha256:2", 0, 1, error=gone),
+        vertex("[other 1/7] FROM docker.io/library/ruby:3@sha256:1", 1, 2),
+        vertex("[more 1/7] FROM docker.io/library/node:22@sha256:2", 1, 2),
+        vertex("[last 2/2] RUN a", 2, 3),
+    ]
+    for known in (heard, heard[1:3] + heard[4:], heard[2:]):
+        folding = Fold(Build(status=Status.RUNNING), announced, bake_target="web")
+        for event in known:
+            folding.hear(event, 0.0)
+        ids = [step.id for step in folding.build(1.0).steps]
+        assert ids == ["web:own:1", "web:last:1", "web:last:2"]
+        assert folding.build(1.0).steps[0].verdict is Verdict.HIT
+        assert folding.build(1.0).steps[-1].verdict is Verdict.MISS
+
+
+def test_a_from_that_turns_out_to_be_another_targets_leaves_the_announced_one() -> None:
+    folding = Fold(Build(status=Status.RUNNING), announce("FROM ruby", "RUN a", stage="own"), bake_target="web")
+    folding.hear(vertex("[base 1/2] FROM docker.io/library/node@sha256:2", 0, 1, digest="f"), 0.0)
+    folding.disown("f")
+    assert verdicts(folding.build(1.0)) == {"web:own:1": "pending", "web:own:2": "pending"}
+    folding.hear(vertex("[own 1/2] FROM docker.io/library/ruby@sha256:1", 0, 1), 0.0)
+    assert verdicts(folding.build(1.0)) == {"web:own:1": "hit", "web:own:2": "pending"}
+
+
 def test_steps_of_another_target_that_were_not_announced_are_not_shown() -> None:
     folding = Fold(Build(status=Status.RUNNING), announce("RUN a", stage="own"), foreign={"f", "g"})
     folding.hear(vertex("[base 2/2] RUN base", 0, 1, digest="f"), 0.0)

@@ -115,14 +115,14 @@ class Fold:
 
     def disown(self, digest: str) -> StepLog | None:
         """A step that this build showed turns out to be `foreign`; gives what it wrote, which is another's then."""
-        row = self._row_of.get(digest)
-        if row is None or row in self._shown.get(_shown(row.key[-1]), ()):
+        row, name = self._row_of.get(digest), read_name(self._vertex(digest).name)
+        if row is None or name is None or row in self._shown.get(_shown(name.text), ()):
             return None
         del self._row_of[digest]
         row.vertices = [each for each in row.vertices if each[0].digest != digest]
         self._dirty.add(row)
         self._layout = None
-        if row.vertices:
+        if row.vertices or (row.announced and _is_from(row.key[-1])):
             return None
         self._drop([row])
         return self.logs.take(row.id)
@@ -281,10 +281,19 @@ class Fold:
             # Of this stage, and moved by as much as it has grown: a base image's ONBUILD lines stand above it.
             if row.key in self._rows and not (row.key[1] == stage and row.of - name.of == row.key[2] - name.index != 0)
         ]
+        if not rows and at_once and _is_from(name.text):
+            rows = self._of_same_image(name.text)
         rows = [row for row in rows if row.key[0] in (name.platform, None)] or rows
         # Of targets that are built at once BuildKit shows a step that it finds to be another's under both names.
         free = [row for row in rows if row.given_up] or (rows if at_once else [])
         return min(free, key=lambda row: any(vertex.looked_at for vertex in row.seen()), default=None)
+
+    def _of_same_image(self, text: str) -> list[_Row]:
+        """The announced FROMs that a FROM of another target can be: two tags of one image are one work to BuildKit."""
+        rows = [row for row in self._announced.values() if _is_from(row.key[-1])]
+        _, at, digest = text.partition("@")
+        same = [row for row in rows if any(at and vertex.name.endswith(at + digest) for vertex in row.seen())]
+        return same or [row for row in rows if row.given_up]
 
     def _row_for(self, name: Name, stage: str) -> _Row:
         announced = self._announced_at(name, stage)
