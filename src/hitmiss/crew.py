@@ -251,6 +251,9 @@ class Crew:
         """Build it to its end; gives the members that are not built yet."""
         await round_.run()
         self.round = None
+        for member in self.members.values():
+            if member.name in round_.names and member.last.number == self.number:
+                member.pass_over()
         left = [member.name for member in self.members.values() if member.name in round_.names and not member.built]
         return tuple(left)
 

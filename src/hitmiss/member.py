@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hitmiss.build.logs import StepLog
-from hitmiss.build.model import Build, Status, Step, stage_id, staged
+from hitmiss.build.model import Build, Status, Step, Verdict, stage_id, staged
 from hitmiss.errors import UsageError
 from hitmiss.foresight import Foresight
 from hitmiss.history.store import Store
@@ -140,6 +140,12 @@ class Member:
     def wait(self, number: int) -> None:
         """Its turn in build `number` has not come yet."""
         self.last = self.announced(number)
+
+    def pass_over(self) -> None:
+        """The builds are over; where its turn did not come, none of its steps will be looked at."""
+        if self.last.status is Status.IDLE:
+            steps = (msgspec.structs.replace(step, verdict=Verdict.SKIPPED, cause=None) for step in self.last.steps)
+            self.last = msgspec.structs.replace(self.last, stages=staged(steps))
 
     def announce(self) -> None:
         """Show what the Dockerfile announces: nothing was built yet."""

@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from hitmiss.build.model import Build, Planned, Verdict
+from hitmiss.build.model import Build, Planned, Status, Verdict
 from hitmiss.history.store import Store
 from hitmiss.session import Session
 from hitmiss.settings import BuildOptions, Settings
+from hitmiss.settings import load as load_settings
 from hitmiss.snapshot import Watch
 from hitmiss.ui.app import HitmissApp
 from hitmiss.workspace import open_workspace
@@ -87,6 +88,31 @@ async def test_a_target_that_is_alone_has_its_steps_on_the_screen(
         await pilot.press("d")
         await sees(pilot, "Dockerfile", " COPY page /")
         await session.close()
+
+
+async def test_nothing_is_foretold_of_a_target_whose_turn_did_not_come(
+    project: Project, start: Starts, engine: PrivateEngine
+) -> None:
+    nonce = uuid4().hex
+    project.write(
+        "hitmiss.toml", '[targets.low]\ndockerfile = "low"\n[targets.high]\ndockerfile = "high"\nneeds = ["low"]\n'
+    )
+    project.write("low", f"FROM busybox\nRUN echo low {nonce}\nCOPY page /\nRUN ! grep wrong /page\n")
+    project.write("high", f"FROM busybox\nRUN echo high {nonce}\n")
+    project.write("page", "right")
+    settings = load_settings(project.path)
+    live = start(space=await open_workspace(BuildOptions(), settings, cwd=project.path), settings=settings)
+    await settled(live, 1)
+    await live.watching()
+    project.save("page", "wrong")
+    await live.built(2, Status.FAILED)
+    await live.idle()
+    build = live.snapshot.build
+    assert {step.verdict for step in build.steps if step.bake_target == "high"} == {Verdict.SKIPPED}
+    assert Verdict.PENDING not in {step.verdict for step in build.steps}
+    project.save("page", "right again")
+    again = await settled(live, 3)
+    assert [step.verdict for step in again.steps if step.bake_target == "high"] == [Verdict.HIT]
 
 
 async def test_two_tags_of_one_image(project: Project, start: Starts, engine: PrivateEngine) -> None:
