@@ -189,9 +189,10 @@ async def test_an_engine_that_dies_and_comes_back(
     shop.dockerfile("FROM busybox\nCOPY src /src\nRUN sleep $(cat /src/main.txt)")
     shop.write("src/main.txt", "600")
     live = start()
-    await live.until(lambda snap: snap.build.count(Verdict.RUNNING), "the step to run")
+    await live.until(lambda snap: snap.build.steps[-1].verdict is Verdict.RUNNING, "the step to run")
     mortal_engine.kill_hard()
-    await live.built(1, Status.FAILED)
+    cut_off = (await live.built(1, Status.FAILED)).steps[-1]
+    assert (cut_off.verdict, cut_off.duration_s > 0) == (Verdict.CANCELED, True)
     await live.until(lambda snap: snap.problem, "the word that the engine is gone")
     shop.save("src/main.txt", "0")
     mortal_engine.restart()

@@ -161,7 +161,7 @@ def test_own_work_that_was_stopped_did_not_fail_and_runs_no_more() -> None:
     assert folding.build(2.0).internals[0].activity == "exporting layers"
     folding.end(Status.CANCELED, 3.0)
     export, context = folding.build(3.0).internals
-    assert (export.verdict, export.elapsed_s(99.0), export.activity) == (Verdict.INTERNAL, 0.0, "")
+    assert (export.verdict, export.elapsed_s(99.0), export.activity) == (Verdict.INTERNAL, 2.0, "")
     assert export.started == at(0)
     assert context.verdict is Verdict.INTERNAL
 
@@ -417,6 +417,20 @@ def test_intervals_of_a_step_are_merged() -> None:
     assert (step.duration_s, step.started) == (4.0, at(0))
     both = only(vertex(COPY, 0, 4, group=COPY), vertex(LINK, 2, 5, group=COPY))
     assert both.duration_s == 5.0
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELED])
+def test_a_step_whose_end_was_never_told_lasted_until_the_builds(status: Status) -> None:
+    folding = Fold(Build(status=Status.RUNNING))
+    folding.hear(vertex(NAME, 0, 1), 1.0)
+    folding.hear(vertex(NAME, 5), 1.5)
+    folding.hear(vertex("exporting to image", 5), 2.0)
+    running = folding.build(4.0).steps[0]
+    assert running.elapsed_s(4.0) == 3.5
+    folding.end(status, 4.0)
+    build = folding.build(99.0)
+    assert (build.steps[0].verdict, build.steps[0].elapsed_s(99.0)) == (Verdict.CANCELED, 3.5)
+    assert build.internals[0].duration_s == 2.0
 
 
 def test_the_time_a_step_took_last_is_what_its_hit_saved() -> None:

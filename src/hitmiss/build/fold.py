@@ -383,7 +383,7 @@ class Fold:
             place=row.place,
             verdict=verdict,
             started=min((start for vertex in vertices for start in vertex.intervals), default=None),
-            duration_s=covered_s(vertex.intervals for vertex in vertices),
+            duration_s=self._spent_s(vertices),
             running_since=min(since) if since and verdict is Verdict.RUNNING else None,
             error=next((vertex.error for vertex in vertices if vertex.error), ""),
             activity=next((vertex.activity for vertex in vertices if vertex.activity), "")
@@ -432,6 +432,13 @@ class Fold:
             return Verdict.HIT
         return Verdict.MISS
 
+    def _spent_s(self, vertices: list[Seen]) -> float:
+        """Seconds that BuildKit worked on it; what it never said the end of was cut off with the build."""
+        since = [vertex.since for vertex in vertices if vertex.since is not None]
+        cut_off = bool(since) and self._build.status in (Status.FAILED, Status.CANCELED)
+        spent = covered_s(vertex.intervals for vertex in vertices)
+        return spent + max(0.0, self._build.duration_s - min(since)) if cut_off else spent
+
     def _make_internal(self, vertex: Seen) -> Step:
         ended = self._build.status.ended
         return Step(
@@ -442,7 +449,7 @@ class Fold:
             instruction=vertex.name,
             verdict=Verdict.FAILED if vertex.error and not vertex.canceled else Verdict.INTERNAL,
             started=min(vertex.intervals, default=None),
-            duration_s=covered_s([vertex.intervals]),
+            duration_s=self._spent_s([vertex]),
             running_since=None if ended else vertex.since,
             error=vertex.error,
             activity="" if ended else vertex.activity,

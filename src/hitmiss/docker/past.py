@@ -141,10 +141,10 @@ async def _folded(builder: str, ref: str, record: _Record, expected: Sequence[Ex
     names.add(expected)
     redactor = Redactor((), names)
     splitter = LineSplitter()
+    seconds = record.duration / 1e9
     for line in splitter.feed(answer.err.encode()) + splitter.close():
         if (event := decode(line)) is not None:
-            fold.hear(redactor.event(event), 0.0)
-    seconds = record.duration / 1e9
+            fold.hear(redactor.event(event), seconds)
     fold.end(_STATUS.get(record.status.lower(), Status.FAILED), seconds)
     return fold.build(seconds)
 
