@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.matrix.case import ARGUMENT, FILES, FIRST, INSERTED, INSTRUCTION, STAGE, Case, each, miss, then
+from tests.matrix.case import (
+    ARGUMENT,
+    ENVIRONMENT,
+    FILES,
+    FIRST,
+    INSERTED,
+    INSTRUCTION,
+    STAGE,
+    Case,
+    Misses,
+    each,
+    miss,
+    then,
+)
 from tests.matrix.moves import dockerfile, edit, options, write
 
 SHOP = """
@@ -38,6 +51,32 @@ CHAIN = """
     COPY --from=two /p /p
     RUN ls /p
 """
+
+UNNAMED = """
+    FROM busybox AS make
+    RUN mkdir /o; echo NONCE > /o/x
+    FROM busybox
+    COPY --from=make /o /o
+    RUN cat /o/x
+"""
+EXTRA = edit("FROM busybox\nCOPY", "FROM busybox AS extra\nRUN mkdir /e; echo extra NONCE > /e/x\nFROM busybox\nCOPY")
+
+RENAMED = """
+    FROM busybox AS make
+    ARG VER=1
+    COPY src/ src/
+    RUN mkdir /m; cat src/a > /m/x; echo $VER $MODE NONCE >> /m/x
+    FROM busybox AS app
+    COPY --from=make /m /m
+    RUN cat /m/x
+"""
+RENAME = (edit("AS make", "AS builder"), edit("--from=make", "--from=builder"))
+
+
+def read(root: str) -> Misses:
+    """What the reader of the renamed stage does, when its bytes differ because of `root`."""
+    return miss("app COPY", STAGE, root=root, below=("app RUN",))
+
 
 SAVED = then(
     write("src/a", "1"),
@@ -257,6 +296,137 @@ CASES = (
                 misses=miss("stage-0 COPY", FILES, "modified src/a", below=("stage-0 RUN",))
                 + miss("stage-1 COPY", STAGE, root="stage-0 COPY"),
                 open=("stage-1 COPY",),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage gets a name, and a file",
+        "FROM busybox\nRUN : NONCE\nCOPY src/ /s/\nRUN ls /s\n",
+        (
+            then(
+                edit("FROM busybox", "FROM busybox AS app"),
+                write("src/a", "1"),
+                misses=miss("app COPY", FILES, "modified src/a", below=("app RUN ls",)),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage without a name gets another number, and a step",
+        UNNAMED,
+        (
+            then(
+                EXTRA,
+                edit("COPY --from=make", "COPY --from=extra /e /e\nCOPY --from=make"),
+                misses=each(FIRST, "extra RUN")
+                + miss("stage-2 COPY --from=extra", INSERTED, below=("stage-2 COPY --from=make", "stage-2 RUN")),
+                open=("stage-2 COPY --from=extra", "stage-2 COPY --from=make", "stage-2 RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage without a name gets another number, and its RUN is edited",
+        UNNAMED,
+        (then(EXTRA, edit("RUN cat /o/x", "RUN cat -u /o/x"), misses=miss("stage-2 RUN", INSTRUCTION)),),
+        TREE,
+    ),
+    Case(
+        "stages without names, one more above, and a file",
+        """
+        FROM busybox
+        COPY src/ /s/NONCE/
+        RUN ls /s > /l
+        FROM busybox
+        COPY --from=0 /s /s
+        RUN ls /s
+        """,
+        (
+            then(
+                edit("FROM busybox\nCOPY src", "FROM busybox AS extra\nRUN echo extra\nFROM busybox\nCOPY src"),
+                edit("--from=0", "--from=1"),
+                write("src/a", "1"),
+                misses=miss("stage-1 COPY", FILES, "modified src/a", below=("stage-1 RUN",))
+                + miss("stage-2 COPY", STAGE, root="stage-1 COPY", below=("stage-2 RUN",)),
+                open=("stage-2 COPY", "stage-2 RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage renamed, and a file",
+        RENAMED,
+        (
+            then(
+                *RENAME,
+                write("src/a", "1"),
+                misses=miss("builder COPY", FILES, "modified src/a", below=("builder RUN",)) + read("builder COPY"),
+                open=("app COPY", "app RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage renamed, then a file",
+        RENAMED,
+        (
+            then(*RENAME),
+            then(
+                write("src/a", "1"),
+                misses=miss("builder COPY", FILES, "modified src/a", below=("builder RUN",)) + read("builder COPY"),
+                open=("app COPY", "app RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage renamed, and an ENV",
+        RENAMED,
+        (
+            then(
+                *RENAME,
+                edit("COPY src/", "ENV MODE=fast\nCOPY src/"),
+                misses=miss("builder RUN", ENVIRONMENT) + read("builder RUN"),
+                open=("app COPY", "app RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage renamed, and an argument",
+        RENAMED,
+        (
+            then(
+                *RENAME,
+                options("--build-arg", "VER=2"),
+                misses=miss("builder RUN", ARGUMENT) + read("builder RUN"),
+                open=("app COPY", "app RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "stage renamed that another stands on, and a file of each",
+        """
+        FROM busybox AS base
+        COPY deps.txt /NONCE/
+        FROM base AS app
+        COPY src/ src/
+        RUN ls src
+        """,
+        (
+            then(
+                edit("AS base", "AS core"),
+                edit("FROM base", "FROM core"),
+                write("src/a", "1"),
+                misses=miss("app COPY", FILES, "modified src/a", below=("app RUN",)),
+            ),
+            then(
+                edit("AS core", "AS base"),
+                edit("FROM core", "FROM base"),
+                write("deps.txt", "1"),
+                misses=miss("base COPY", FILES, "modified deps.txt", below=("app COPY", "app RUN")),
             ),
         ),
         TREE,

@@ -99,7 +99,7 @@ class _Explainer(Differences):
     def _new(self, step: StepFacts, above: StepFacts | None) -> Cause:
         """No earlier build had this step, as it is or edited."""
         past = self.e.past
-        tried = [build for build in past if any(_is_same(each, step) for each in build.steps)]
+        tried = [build for build in past if matching.same(self.now, step, build)]
         if tried:
             # A step that failed and is tried again is still what it was edited into then.
             before = matching.match(self.now, step, [build for build in past if build not in tried])
@@ -109,7 +109,7 @@ class _Explainer(Differences):
             return root(step, CauseKind.FIRST_BUILD, f"It never ran to its end: see build {number}.", against=number)
         if past and step.platform and not any(step.platform == each.platform for b in past for each in b.steps):
             return self._platform(step, above)
-        then = matching.nearest(self.now, past, step.stage, step.platform)
+        then = matching.nearest(self.now, past, step)
         if then is None:
             elsewhere = " It was built on another builder." if self.e.elsewhere and not past else ""
             return root(step, CauseKind.FIRST_BUILD, f"It was never built on this builder.{elsewhere}")
@@ -179,7 +179,3 @@ class _Explainer(Differences):
             step_id: msgspec.structs.replace(cause, below=below[step_id]) if step_id in below else cause
             for step_id, cause in self.found.items()
         }
-
-
-def _is_same(one: StepFacts, other: StepFacts) -> bool:
-    return (one.stage, one.platform, one.text) == (other.stage, other.platform, other.text)

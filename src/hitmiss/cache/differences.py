@@ -110,7 +110,7 @@ class Differences:
         return next((each.name for each in named if each.kind is CauseKind.ARGUMENT_CHANGED), "")
 
     def edited(self, step: StepFacts, found: Match) -> Cause | None:
-        if not found.edited and step.text == found.step.text:
+        if not found.edited:
             return None
         return root(
             step, CauseKind.INSTRUCTION_CHANGED, "The instruction was edited.", old=found.step.text, new=step.text,

@@ -1,7 +1,7 @@
 """Which step of an earlier build is the same step as one of now: by what it is, never by digest or position alone.
 
 Pure. Steps are the same where their stage and text agree; an edited step is found by laying the texts of both stages
-side by side.
+side by side. Which stage of the earlier build is the same one, whatever it is called now, `stages.py` tells.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from difflib import SequenceMatcher
 
 import msgspec
 
+from hitmiss.cache import stages
 from hitmiss.cache.facts import BuildFacts, StepFacts
 from hitmiss.cache.operations import Kind
-
-_EDITED = "edited"
-_SAME = "same"
-_NEW = "new"
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -68,10 +65,8 @@ def matches(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> lis
     best: list[Match] = []
     most = -1
     for build in past:
-        for other in build.steps:
-            if other.operation < 0 or other.platform != step.platform or other.stage != step.stage:
-                continue
-            if other.text != step.text or not other.confirmed:
+        for other in same(now, step, build):
+            if not other.confirmed:
                 continue
             score = _likeness(now, step, build, other)
             if score > most:
@@ -84,15 +79,17 @@ def matches(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> lis
     return [edited] if edited else []
 
 
-def inserted(now: BuildFacts, step: StepFacts, then: BuildFacts) -> bool:
-    """Whether `step` is new beside the steps that its stage had in `then`."""
-    return _laid(now, step, then)[0] == _NEW
+def same(now: BuildFacts, step: StepFacts, then: BuildFacts) -> list[StepFacts]:
+    """The steps of `then` that are this one by stage and text."""
+    there = _steps(then, stages.counterpart(now, step.stage, then), step.platform)
+    wanted = stages.text(now, step, then)
+    return [each for each in there if stages.text(then, each) == wanted]
 
 
-def nearest(now: BuildFacts, past: Sequence[BuildFacts], stage: str, platform: str) -> BuildFacts | None:
-    """The build that is most like this one among those that had the stage; the latest of equals."""
+def nearest(now: BuildFacts, past: Sequence[BuildFacts], step: StepFacts) -> BuildFacts | None:
+    """The build that is most like this one among those that had the step's stage; the latest of equals."""
     keys = set(now.keys)
-    having = [build for build in past if _stage(build, stage, platform)]
+    having = [build for build in past if _work(build, stages.counterpart(now, step.stage, build), step.platform)]
     return max(having, key=lambda build: len(keys & set(build.keys)), default=None)
 
 
@@ -110,27 +107,21 @@ def _likeness(now: BuildFacts, step: StepFacts, then: BuildFacts, other: StepFac
 
 
 def _edited(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Match | None:
-    then = nearest(now, past, step.stage, step.platform)
-    if then is None:
-        return None
-    how, other = _laid(now, step, then)
-    return Match(then, other, edited=True) if how == _EDITED and other else None
+    then = nearest(now, past, step)
+    other = _laid(now, step, then) if then else None
+    return Match(then, other, edited=True) if then and other else None
 
 
-def _laid(now: BuildFacts, step: StepFacts, then: BuildFacts) -> tuple[str, StepFacts | None]:
-    """Lay both stages side by side: what became of `step`, and its counterpart."""
-    mine = _stage(now, step.stage, step.platform)
-    theirs = _stage(then, step.stage, step.platform)
-    texts, before = [each.text for each in mine], [each.text for each in theirs]
+def _laid(now: BuildFacts, step: StepFacts, then: BuildFacts) -> StepFacts | None:
+    """Lay both stages side by side: the step of `then` that was edited into `step`; None where there is none."""
+    mine = _work(now, step.stage, step.platform)
+    theirs = _work(then, stages.counterpart(now, step.stage, then), step.platform)
+    before = [stages.text(then, each) for each in theirs]
+    texts = [stages.text(now, each, then) for each in mine]
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, texts, autojunk=False).get_opcodes():
-        place = next((at for at in range(j1, j2) if mine[at].id == step.id), None)
-        if place is None:
-            continue
-        if tag == "equal":
-            return _SAME, theirs[i1 + place - j1]
-        other = _partner(mine[j1:j2], theirs[i1:i2], step)
-        return (_EDITED, other) if other else (_NEW, None)
-    return _NEW, None
+        if tag != "equal" and any(each.id == step.id for each in mine[j1:j2]):
+            return _partner(mine[j1:j2], theirs[i1:i2], step)
+    return None
 
 
 def _partner(mine: Sequence[StepFacts], theirs: Sequence[StepFacts], step: StepFacts) -> StepFacts | None:
@@ -157,8 +148,10 @@ def _word(step: StepFacts) -> str:
     return step.text.split(maxsplit=1)[0].upper() if step.text else ""
 
 
-def _stage(build: BuildFacts, stage: str, platform: str) -> list[StepFacts]:
-    return [
-        each for each in build.steps
-        if each.stage == stage and each.platform == platform and each.operation >= 0 and _word(each) != "FROM"
-    ]  # fmt: skip
+def _steps(build: BuildFacts, stage: str, platform: str) -> list[StepFacts]:
+    return [each for each in build.steps if each.stage == stage and each.platform == platform and each.operation >= 0]
+
+
+def _work(build: BuildFacts, stage: str, platform: str) -> list[StepFacts]:
+    """The steps of a stage, without the image that it begins with."""
+    return [each for each in _steps(build, stage, platform) if _word(each) != "FROM"]
