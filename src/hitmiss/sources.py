@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -275,27 +276,32 @@ class Sources:
     def changes(self, facts: BuildFacts, fresh: Mapping[bytes, bytes]) -> reasons.Changes:
         """What differs between an earlier build's files and those of `facts`; `fresh` may not be in the store."""
         found: dict[tuple[bytes, bytes], tuple[FileChange, ...]] = {}
+        load = self._loading(fresh)
 
         def changes(then: BuildFacts, name: str, selected: tuple[Selected, ...]) -> tuple[FileChange, ...]:
             old, new = then.trees.get(name), facts.trees.get(name)
             if not old or not new:
                 return ()
             if (old, new) not in found:
-                found[old, new] = self._differing(old, new, fresh)
-            kept = self.covered(name, found[old, new], selected)
+                found[old, new] = difference.difference(load, old, new)
+            kept = self.covered(name, found[old, new], selected, partial(difference.opened, load, old, new))
             return tuple(msgspec.structs.replace(each, context=name) for each in kept)
 
         return changes
 
     def covered(
-        self, name: str, changes: Sequence[FileChange], selected: tuple[Selected, ...]
+        self,
+        name: str,
+        changes: Sequence[FileChange],
+        selected: tuple[Selected, ...],
+        opened: difference.Opened | None = None,
     ) -> tuple[FileChange, ...]:
-        """Those of the changes in a context that make a difference to what is selected of it."""
+        """Those of the changes in a context that make a difference to what is selected of it; `difference.covered`."""
         if not changes:
             return ()
         manifest = self.manifests().get(name)
         behind = [source for each in selected for source in manifest.behind(each)] if manifest else []
-        return difference.covered(changes, (*selected, *behind))
+        return difference.covered(changes, (*selected, *behind), opened)
 
     def meanwhile(
         self, name: str, facts: BuildFacts, reading: sending.Reading, window: sending.Window
@@ -321,12 +327,12 @@ class Sources:
             held.catch_up(int(reading.began * 1e9) - _GRAIN_NS)
         root, blobs = manifest.freeze()
         self._store.put_blobs(blobs)
-        differing = self._differing(facts.trees[name], root, dict(blobs))
+        differing = difference.difference(self._loading(dict(blobs)), facts.trees[name], root)
         return sending.meanwhile(manifest, differing, window, told)
 
-    def _differing(self, old: bytes, new: bytes, fresh: Mapping[bytes, bytes]) -> tuple[FileChange, ...]:
-        """What differs between two frozen manifests; `fresh` are folders that may not be in the store."""
-        return difference.difference(lambda digest: fresh.get(digest) or self._store.blob(digest), old, new)
+    def _loading(self, fresh: Mapping[bytes, bytes]) -> difference.Load:
+        """Where the folders of frozen manifests are; `fresh` are those that may not be in the store."""
+        return lambda digest: fresh.get(digest) or self._store.blob(digest)
 
 
 def _change(context: str, path: str, entry: Entry | None) -> Change:

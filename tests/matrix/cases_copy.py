@@ -14,6 +14,16 @@ def after(way: str) -> str:
 
 
 BELOW = ("app RUN ls",)
+MOVED = {
+    "one.txt": "one",
+    "two.txt": "two",
+    "top": "top",
+    "deep/a": "a",
+    "deep/b": "b",
+    "deep/sub/c": "c",
+    "other/x": "x",
+    "other/more/d": "d",
+}
 
 CASES = (
     Case(
@@ -232,5 +242,37 @@ CASES = (
         (then(edit("URL/x.txt", "URL/y.txt"), misses=miss("app ADD", INSTRUCTION, below=BELOW)),),
         TREE,
         setup=(serve("/x.txt", "x"), serve("/y.txt", "y")),
+    ),
+    Case(
+        "file moved out of the folder that is copied, and into it",
+        after("COPY deep/ /to/"),
+        (
+            then(rename("deep/b", "other/b"), misses=miss("app COPY", FILES, "removed deep/b", below=BELOW)),
+            then(rename("other/x", "deep/x"), misses=miss("app COPY", FILES, "added deep/x", below=BELOW)),
+            then(rename("deep/sub", "other/sub"), misses=miss("app COPY", FILES, "removed deep/sub/c", below=BELOW)),
+            then(rename("other/more", "deep/more"), misses=miss("app COPY", FILES, "added deep/more/d", below=BELOW)),
+        ),
+        MOVED,
+    ),
+    Case(
+        "file renamed out of a pattern, and into it",
+        after("COPY *.txt /to/"),
+        (
+            then(rename("two.txt", "two.md"), misses=miss("app COPY", FILES, "removed two.txt", below=BELOW)),
+            then(rename("top", "top.txt"), misses=miss("app COPY", FILES, "added top.txt", below=BELOW)),
+            then(rename("top.txt", "tip.txt"), misses=miss("app COPY", FILES, "renamed tip.txt", below=BELOW)),
+        ),
+        MOVED,
+    ),
+    Case(
+        "file renamed to what is left out",
+        after("COPY --exclude=*.md deep/ /to/"),
+        (
+            then(rename("deep/b", "deep/b.md"), misses=miss("app COPY", FILES, "removed deep/b", below=BELOW)),
+            then(rename("deep/sub", "deep/sub.md"), misses=miss("app COPY", FILES, "removed deep/sub/c", below=BELOW)),
+            then(rename("deep/sub.md", "deep/bus"), misses=miss("app COPY", FILES, "added deep/bus/c", below=BELOW)),
+            then(rename("deep/bus", "deep/car"), misses=miss("app COPY", FILES, "renamed deep/car", below=BELOW)),
+        ),
+        MOVED,
     ),
 )

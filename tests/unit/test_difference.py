@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 import pytest
 
 from hitmiss.build.model import Alteration, FileChange
 from hitmiss.project.chosen import Source
-from hitmiss.project.difference import covered, difference
+from hitmiss.project.difference import covered, difference, opened
 from hitmiss.project.ignore import NOTHING_IGNORED
 from hitmiss.project.manifest import Manifest
 from tests.support.project import Project
@@ -126,9 +127,28 @@ def test_a_renamed_folder_is_one_change(past: _Past) -> None:
     (past.project / "src").rename(past.project / "lib")
     changes = past.changes()
     assert changes == (FileChange("lib", RENAMED, "src", "folder"),)
-    for source in ("/", "/src", "/lib", "/src/deep", "/lib/a.py"):
-        assert covered(changes, [Source(source)]) == changes
+    assert covered(changes, [Source("/")]) == covered(changes, [Source("/src"), Source("/lib")]) == changes
     assert covered(changes, [Source("/docs")]) == ()
+
+
+def test_a_folder_renamed_into_or_out_of_what_is_read(past: _Past) -> None:
+    before = past.root
+    (past.project / "src").rename(past.project / "lib")
+    changes = past.changes()
+
+    def told(source: str, *, exclude: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+        inside = partial(opened, past.load, before, past.root)
+        found = covered(changes, [Source(source, exclude=exclude)], inside)
+        return [(change.change.value, change.path) for change in found]
+
+    assert told("/src") == [("removed", "src/a.py"), ("removed", "src/b.py"), ("removed", "src/deep/c.py")]
+    assert told("/lib/deep") == [("added", "lib/deep/c.py")]
+    assert told("/src/deep") == [("removed", "src/deep/c.py")]
+    assert told("/lib/a.py") == [("added", "lib/a.py")]
+    assert told("/", exclude=("lib",)) == told("/src")
+    assert told("/src", exclude=("*.py", "deep/*")) == [("removed", "src/deep")]
+    assert told("/", exclude=("**/*.md",)) == [("renamed", "lib")]
+    assert told("/", exclude=("src/deep/**", "*/*.py")) == [("added", "lib/deep/c.py"), ("removed", "src/deep")]
 
 
 def test_only_folders_that_differ_are_looked_into(past: _Past) -> None:
@@ -169,8 +189,13 @@ def test_covered(past: _Past) -> None:
     assert paths() == []
 
 
-def test_the_old_path_of_a_rename_counts(past: _Past) -> None:
+def test_a_file_renamed_into_or_out_of_what_is_read(past: _Past) -> None:
+    before = past.root
     (past.project / "src/a.py").rename(past.project / "docs/z.py")
     changes = past.changes()
-    assert covered(changes, [Source("/src")]) == covered(changes, [Source("/docs")]) == changes
-    assert covered(changes, [Source("/src/deep")]) == ()
+    ends = partial(opened, past.load, before, past.root)
+    assert covered(changes, [Source("/src")], ends) == (FileChange("src/a.py", REMOVED, grown=-8),)
+    assert covered(changes, [Source("/docs")], ends) == (FileChange("docs/z.py", ADDED, grown=8),)
+    assert covered(changes, [Source("/src"), Source("/docs")], ends) == covered(changes, [ALL], ends) == changes
+    assert covered(changes, [Source("/src/deep")], ends) == ()
+    assert covered(changes, [Source("/src")]) == changes, "what moved while it was read is not taken apart"

@@ -18,6 +18,9 @@ from hitmiss.project.entries import FILE, FOLDER, LINK, Row, unpack_folder
 Load = Callable[[bytes], bytes | None]
 """The blob of a folder by its digest; None where it is not kept any more."""
 
+Opened = Callable[[FileChange], Iterable[FileChange]]
+"""A rename → what was removed and added by it."""
+
 _WHOLE: Final = (Alteration.ADDED, Alteration.REMOVED, Alteration.RENAMED, Alteration.KIND)
 
 
@@ -40,23 +43,24 @@ def difference(load: Load, old_root: bytes, new_root: bytes) -> tuple[FileChange
         for gone, came in _pairs(load, kind, removed, added):
             new = FOLDER if kind == FOLDER else "" if gone.row.mode == came.row.mode else _mode(came.row)
             changes.append(FileChange(came.path, Alteration.RENAMED, gone.path, new))
-    for path, row in removed:
-        changes.append(FileChange(path, Alteration.REMOVED, old=FOLDER * (row.kind == FOLDER), grown=-row.size))
-    for path, row in added:
-        changes.append(FileChange(path, Alteration.ADDED, new=FOLDER * (row.kind == FOLDER), grown=row.size))
+    changes += [_removed(path, row) for path, row in removed]
+    changes += [_added(path, row) for path, row in added]
     return tuple(sorted(changes, key=lambda change: change.path))
 
 
-def covered(changes: Iterable[FileChange], selected: Sequence[Selected]) -> tuple[FileChange, ...]:
-    """Those changes that can make a difference to one of `selected`.
+def covered(
+    changes: Iterable[FileChange], selected: Sequence[Selected], opened: Opened | None = None
+) -> tuple[FileChange, ...]:
+    """Those changes that can make a difference to one of `selected`, by path.
 
-    What lies behind a link counts when `selected` has it too: `Manifest.behind`. An added or removed folder is left out
-    where something in it is told.
+    What was renamed and is selected at one end alone was added or removed there, as `opened` tells; without that it
+    counts as a rename. What lies behind a link counts when `selected` has it too: `Manifest.behind`. An added or
+    removed folder is left out where something in it is told.
     """
     chosen = [Chosen(each) for each in selected]
-    kept = [change for change in changes if any(_concerns(change, each) for each in chosen)]
+    kept = [each for change in changes for each in _concerning(change, chosen, opened)]
     above = {folder for change in kept if change.change in _WHOLE for folder in _above(change.path)}
-    return tuple(
+    told = [
         change
         for change in kept
         if not (
@@ -64,22 +68,45 @@ def covered(changes: Iterable[FileChange], selected: Sequence[Selected]) -> tupl
             and change.change in (Alteration.ADDED, Alteration.REMOVED)
             and FOLDER in (change.old, change.new)
         )
+    ]
+    return tuple(sorted(told, key=lambda change: change.path))
+
+
+def opened(load: Load, old_root: bytes, new_root: bytes, change: FileChange) -> Iterator[FileChange]:
+    """A rename between two manifests as what was removed and what was added, with all that is in it."""
+    for path, row in _at(load, old_root, change.old):
+        yield _removed(path, row)
+    for path, row in _at(load, new_root, change.path):
+        yield _added(path, row)
+
+
+def _concerning(change: FileChange, chosen: Sequence[Chosen], opened: Opened | None) -> Iterable[FileChange]:
+    if change.change is not Alteration.RENAMED:
+        return [change] if any(_concerns(change, each) for each in chosen) else []
+    folder = change.new == FOLDER
+    there, here = (
+        any(each.reaches(path) if folder else each.covers(path) for each in chosen)
+        for path in (change.old, change.path)
     )
+    filtered = folder and any(each.filtered for each in chosen)
+    if not (there or here):
+        return []
+    if opened is None or (there and here and not filtered):
+        return [change]
+    ends = [each for each in opened(change) if any(_concerns(each, selected) for selected in chosen)]
+    gone = {each.path.removeprefix(change.old) for each in ends if each.change is Alteration.REMOVED}
+    come = {each.path.removeprefix(change.path) for each in ends if each.change is Alteration.ADDED}
+    return [change] if ends and gone == come else ends
 
 
 def _concerns(change: FileChange, chosen: Chosen) -> bool:
-    path, old, new = change.path, change.old, change.new
     match change.change:
-        case Alteration.RENAMED:
-            if new == FOLDER:
-                return chosen.reaches(path) or chosen.reaches(old)
-            return chosen.covers(path) or chosen.covers(old)
         case Alteration.KIND | Alteration.LINK:
-            return chosen.covers(path) or chosen.reaches(path)
+            return chosen.covers(change.path) or chosen.reaches(change.path)
         case Alteration.ADDED | Alteration.REMOVED:
-            return chosen.covers(path, FOLDER in (old, new))
+            return chosen.covers(change.path, FOLDER in (change.old, change.new))
         case _:
-            return chosen.covers(path, False)
+            return chosen.covers(change.path, False)
 
 
 def _compare(
@@ -106,6 +133,14 @@ def _compare(
                 _compare(load, path, was.digest, now.digest, changes, added, removed)
     for was in before.values():
         removed += _all(load, _join(folder, was), was)
+
+
+def _removed(path: str, row: Row) -> FileChange:
+    return FileChange(path, Alteration.REMOVED, old=FOLDER * (row.kind == FOLDER), grown=-row.size)
+
+
+def _added(path: str, row: Row) -> FileChange:
+    return FileChange(path, Alteration.ADDED, new=FOLDER * (row.kind == FOLDER), grown=row.size)
 
 
 def _changed(path: str, was: Row, now: Row) -> FileChange | None:
@@ -159,6 +194,16 @@ def _all(load: Load, path: str, row: Row) -> Iterator[_Found]:
     if row.kind == FOLDER:
         for each in _rows(load, row.digest):
             yield from _all(load, _join(path, each), each)
+
+
+def _at(load: Load, digest: bytes, path: str, folder: str = "") -> Iterator[_Found]:
+    """What a folder has at a path, and all in it."""
+    for row in _rows(load, digest):
+        here = _join(folder, row)
+        if here == path:
+            yield from _all(load, path, row)
+        elif row.kind == FOLDER and path.startswith(here + "/"):
+            yield from _at(load, row.digest, path, here)
 
 
 def _rows(load: Load, digest: bytes) -> tuple[Row, ...]:
