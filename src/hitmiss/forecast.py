@@ -260,6 +260,7 @@ class Forecaster:
             request,
             self.remembered.elsewhere(),
             self.sources.there,
+            memory.lost,
         )
         why = reasons.causes(evidence)
         steps = tuple(

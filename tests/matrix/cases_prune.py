@@ -6,8 +6,8 @@ although `docker buildx du` goes on listing the records (seen on Docker 28.5.2 w
 
 from __future__ import annotations
 
-from tests.matrix.case import EVICTED, FILES, INSTRUCTION, Case, each, miss, then
-from tests.matrix.moves import edit, prune, prune_step, unseen, write
+from tests.matrix.case import EVICTED, FILES, INSTRUCTION, REMOTE, STAGE, Case, each, miss, then
+from tests.matrix.moves import edit, prune, prune_step, serve, unseen, write
 
 APP = """
     FROM busybox AS app
@@ -24,6 +24,7 @@ TWO = """
     RUN cat /made/x
 """
 TREE = {"src/a": "a"}
+FETCHED = ("app RUN :", "app ADD", "app RUN ls")
 ALL = ("app RUN echo one", "app COPY", "app RUN echo two")
 
 CASES = (
@@ -100,4 +101,47 @@ CASES = (
     ),
     Case("pruned without --all", APP, (then(prune("--verbose"), misses=each(EVICTED, *ALL)),), TREE),
     Case("one record pruned that an image holds", APP, (then(prune_step("echo two")),), TREE),
+    Case(
+        "all pruned, with a URL",
+        "FROM busybox AS app\nRUN : NONCE\nADD URL/x.txt /to/\nRUN ls /to\n",
+        (
+            then(prune(), misses=each(EVICTED, *FETCHED), open=FETCHED[1:]),
+            then(serve("/x.txt", "2"), misses=miss("app ADD", REMOTE, below=("app RUN ls",)), open=FETCHED[1:]),
+            then(prune(), misses=each(EVICTED, *FETCHED), open=FETCHED[1:]),
+        ),
+        TREE,
+        setup=(serve("/x.txt", "1"),),
+    ),
+    Case(
+        "all pruned, with a URL, and a file changed",
+        "FROM busybox AS app\nRUN : NONCE\nADD URL/x.txt /to/\nCOPY src/a /a\nRUN ls /to\n",
+        (
+            then(
+                prune(),
+                write("src/a", "1"),
+                misses=each(EVICTED, *FETCHED[:2]) + miss("app COPY", FILES, "modified src/a", below=("app RUN ls",)),
+                open=("app ADD", "app COPY", "app RUN ls"),
+            ),
+        ),
+        TREE,
+        setup=(serve("/x.txt", "1"),),
+    ),
+    Case(
+        "all pruned, with a URL in a stage that is read",
+        "FROM busybox AS make\nADD URL/x.txt /NONCE/\nFROM busybox AS app\nCOPY --from=make /NONCE /to\nRUN ls /to\n",
+        (
+            then(
+                prune(),
+                misses=each(EVICTED, "make ADD", "app COPY", "app RUN"),
+                open=("make ADD", "app COPY", "app RUN"),
+            ),
+            then(
+                serve("/x.txt", "2"),
+                misses=miss("make ADD", REMOTE) + miss("app COPY", STAGE, root="make ADD", below=("app RUN",)),
+                open=("make ADD", "app COPY", "app RUN"),
+            ),
+        ),
+        TREE,
+        setup=(serve("/x.txt", "1"),),
+    ),
 )

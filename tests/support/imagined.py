@@ -94,7 +94,9 @@ class Cache:
             return _changes(self.written[then.number], asked.files, selected)
 
         began = time.perf_counter()
-        found = reasons.causes(reasons.Evidence(facts, ran, self.past, self.known, changes, asked.request))
+        found = reasons.causes(
+            reasons.Evidence(facts, ran, self.past, self.known, changes, asked.request, lost=frozenset(self.lost))
+        )
         took = time.perf_counter() - began
         self.past.insert(0, facts)
         self.known = self.known | {final[step.operation]: Known(number, 0.0) for step in steps}

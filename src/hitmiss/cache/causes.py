@@ -79,7 +79,7 @@ class _Explainer(Differences):
         reads = [self.now.operations.all[each.operation] for each in operation.inputs]
         if above and self._beyond_keys(above):
             return self._parent(step, above, None)
-        if any(each.kind is Kind.REMOTE for each in reads):
+        if any(each.kind is Kind.REMOTE for each in reads) and not self._gone(step):
             return root(
                 step, CauseKind.REMOTE_CHANGED,
                 f"What {address(reads)} gives is not what it gave in build {number}.", against=number,
@@ -148,6 +148,13 @@ class _Explainer(Differences):
         """Whether a chain began with what no key can tell: somebody asked for it, or a URL gave something else."""
         began = self.found.get(self.found[step.id].root)
         return began is not None and began.kind in (CauseKind.NO_CACHE, CauseKind.REMOTE_CHANGED)
+
+    def _gone(self, step: StepFacts) -> bool:
+        """Whether its result is gone from the cache, or that of a step above it: with that one BuildKit forgot both."""
+        if self.now.keys[step.operation] in self.e.lost:
+            return True
+        above = (self.step_at.get(at) for at in matching.chain(self.now, step.operation))
+        return any(each and each.id in self.found and self.found[each.id].kind is CauseKind.EVICTED for each in above)
 
     def _missed_above(self, step: StepFacts) -> StepFacts | None:
         """The nearest step that it is put on, where that ran; a hit in between ends the chain."""

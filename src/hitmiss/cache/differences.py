@@ -37,7 +37,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
     `now` is the build to explain (or one that is planned), `ran` the ids of its steps that ran (or will), `past`
     earlier builds of the project on this builder, the latest first. `known` are the keys seen on the builder before
-    it, `elsewhere` says that the project was built on another builder.
+    it, `lost` those of them whose result is gone; `elsewhere` says that the project was built on another builder.
     """
 
     now: BuildFacts
@@ -48,6 +48,7 @@ class Evidence(msgspec.Struct, frozen=True):
     request: Request = Request()
     elsewhere: bool = False
     there: There = _nowhere
+    lost: Collection[Key] = frozenset()
 
 
 class Differences:
