@@ -239,7 +239,7 @@ class Forecaster:
     ) -> Plan:
         past = self.remembered.builds()
         announced = _announced(definition, options, engine)
-        request = planning.Request(options.no_cache, frozenset(each.lower() for each in options.no_cache_filter))
+        request = _request(definition, options)
         memory = self.remembered.memory(facts, engine)
         keys = self.remembered.keys(facts.operations, facts.contents)
         plans = planning.planned(facts.operations.steps, planning.fates(keys, memory, request))
@@ -383,6 +383,13 @@ class Forecaster:
             plan_right=right,
             plan_steps=planned,
         )
+
+
+def _request(definition: Definition, options: BuildOptions) -> planning.Request:
+    """What was asked to run: BuildKit splits a filter at commas, and takes stages by the names that AS gives them."""
+    given = {stage.name for stage in definition.question.dockerfile.stages} if definition.question else set()
+    asked = {name for each in options.no_cache_filter for name in each.lower().split(",")}
+    return planning.Request(options.no_cache, frozenset(asked & given - {""}))
 
 
 def _elsewhere_perhaps(

@@ -176,6 +176,25 @@ CASES = (
         TREE,
     ),
     Case(
+        "--no-cache-filter of several stages",
+        TWO,
+        (
+            then(once=("--no-cache-filter", "APP,nobody"), misses=each(NO_CACHE, "app COPY", "app RUN")),
+            then(once=("--no-cache-filter", "nobody, app")),
+            then(
+                once=("--no-cache-filter", "make,app"),
+                misses=each(NO_CACHE, "make COPY", "make RUN", "app COPY", "app RUN"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "--no-cache-filter of a stage without a name",
+        "FROM busybox\nRUN echo one NONCE\nFROM busybox AS app\nCOPY --from=0 /etc/passwd /p\nRUN echo NONCE\n",
+        (then(once=("--no-cache-filter", "stage-0")), then(once=("--no-cache-filter", "0"))),
+        TREE,
+    ),
+    Case(
         "another platform, with a RUN",
         "FROM busybox AS app\nCOPY src/ src/\nRUN echo one NONCE\nRUN echo two\n",
         (
