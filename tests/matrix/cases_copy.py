@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.matrix.case import FILES, HITS, INSTRUCTION, REMOTE, STAGE, Case, miss, then
-from tests.matrix.moves import archive, chmod, delete, edit, rename, serve, tag, write
+from tests.matrix.moves import archive, chmod, delete, edit, options, rename, serve, tag, write
 
 TREE = {"one.txt": "one", "two.txt": "two", "deep/in/three.txt": "three", "deep/four.md": "four", "tool.sh": "echo"}
 
@@ -24,6 +24,15 @@ MOVED = {
     "other/x": "x",
     "other/more/d": "d",
 }
+
+LIB = """
+    FROM busybox AS lib
+    RUN echo NONCE > /etc/x
+    FROM busybox AS app
+    RUN : NONCE
+    COPY --from=lib /etc /to
+    RUN ls /to
+"""
 
 CASES = (
     Case(
@@ -180,9 +189,9 @@ CASES = (
                     "app COPY --from=make",
                     STAGE,
                     root="make COPY",
-                    below=("app COPY --from=0", "app RUN"),
+                    below=("app COPY --from=0", "app RUN ls"),
                 ),
-                open=("app COPY --from=make", "app COPY --from=0", "app RUN"),
+                open=("app COPY --from=make", "app COPY --from=0", "app RUN ls"),
             ),
         ),
         TREE,
@@ -274,5 +283,33 @@ CASES = (
             then(rename("deep/bus", "deep/car"), misses=miss("app COPY", FILES, "renamed deep/car", below=BELOW)),
         ),
         MOVED,
+    ),
+    Case(
+        "named context that was a stage",
+        LIB,
+        (
+            then(options("--build-context", "lib=SIDE/lib"), misses=None, free=("app COPY", *BELOW)),
+            then(
+                write("SIDE/lib/etc/x", "2"),
+                misses=miss("app COPY", FILES, "modified etc/x", below=BELOW, said="since build 2"),
+            ),
+        ),
+        {"SIDE/lib/etc/x": "1"},
+    ),
+    Case(
+        "named context that was an image",
+        LIB,
+        (
+            then(
+                options("--build-context", "lib=docker-image://busybox"), misses=None, free=("app COPY", "app RUN ls")
+            ),
+            then(
+                options("--build-context", "lib=SIDE/lib"),
+                write("SIDE/lib/etc/x", "2"),
+                misses=miss("app COPY", FILES, "modified etc/x", below=BELOW, said="since build 1"),
+            ),
+        ),
+        {"SIDE/lib/etc/x": "1"},
+        options=("--build-context", "lib=SIDE/lib"),
     ),
 )

@@ -6,6 +6,8 @@ what it is, which files and stages it read. What differs first (`differences.py`
 
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 
 from hitmiss.build.model import Cause, CauseKind
@@ -58,16 +60,20 @@ class _Explainer(Differences):
         return next((stage for stage in (step.stage, *sharing) if self.e.request.includes(stage)), "")
 
     def _nearest(self, step: StepFacts) -> Match | None:
-        """What a step is compared with: of builds that are equally near, the one with the fewest files that differ."""
+        """What a step is compared with: of builds that are equally near, the one with the fewest files that differ.
+
+        One that reads other files of which nothing is kept comes last.
+        """
         rivals = matching.matches(self.now, step, self.e.past)
         distinct = {each.build.contents[each.step.operation]: each for each in reversed(rivals)}
         if len(distinct) < 2:
             return next(iter(rivals), None)
         one = self.operation(step)
 
-        def differing(found: Match) -> int:
+        def differing(found: Match) -> float:
             two = found.build.operations.all[found.step.operation]
-            return len(self.differing(step, found, one, two))
+            as_now = found.build.contents[found.step.operation] == self.now.contents[step.operation]
+            return len(self.differing(step, found, one, two)) or (0 if as_now else inf)
 
         latest = sorted(distinct.values(), key=lambda each: -each.build.number)
         return min(latest[:_RIVALS], key=differing)

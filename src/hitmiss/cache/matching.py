@@ -101,6 +101,7 @@ def _likeness(now: BuildFacts, step: StepFacts, then: BuildFacts, other: StepFac
             score += 16 * (now.keys[mine.operation] == then.keys[theirs.operation])
         elif now.contents[step.operation][number] or then.contents[other.operation][number]:
             score += 4 * (now.contents[step.operation][number] == then.contents[other.operation][number])
+            score += now.operations.all[mine.operation].kind is then.operations.all[theirs.operation].kind
         else:
             score += 4 * (now.keys[mine.operation] == then.keys[theirs.operation])
     return score
