@@ -431,4 +431,16 @@ CASES = (
         ),
         TREE,
     ),
+    Case(
+        "stage put below another one",
+        "FROM busybox AS app\nRUN echo app NONCE\nCOPY src/a /a\n",
+        (
+            then(
+                edit("FROM busybox AS app", "FROM busybox AS base\nRUN echo base NONCE\nFROM base AS app"),
+                misses=miss("base RUN", FIRST, below=("app RUN", "app COPY")),
+            ),
+            then(edit("FROM base AS app", "FROM busybox AS app")),
+        ),
+        TREE,
+    ),
 )

@@ -61,3 +61,14 @@ def test_a_step_that_two_stages_share_runs_when_either_is_asked() -> None:
         "b:3": ("no-cache", "b:3"),
         "b:4": ("no-cache", "b:4"),
     }
+
+
+def test_a_stage_that_is_put_below_another_one_is_the_root() -> None:
+    text = "FROM busybox AS app\nRUN app\nCOPY f /f\n"
+    below = "FROM busybox AS base\nRUN base\nFROM base AS app"
+    build = twice(Asked(text, {"f": "f"}), Asked(text.replace("FROM busybox AS app", below), {"f": "f"}))
+    assert {step: (cause.kind.value, cause.root) for step, cause in build.causes.items()} == {
+        "base:2": ("first-build", "base:2"),
+        "app:1": ("parent-missed", "base:2"),
+        "app:2": ("parent-missed", "base:2"),
+    }

@@ -46,7 +46,7 @@ class _Explainer(Differences):
         if self.now.keys[step.operation] in self.e.known:
             return self._known_before(step, above)
         found = self._nearest(step)
-        if above and self.found[above.id].kind is not CauseKind.FIRST_BUILD:
+        if above and (found or self.found[above.id].kind is not CauseKind.FIRST_BUILD):
             return self._parent(step, above, found)
         if found is None:
             return self._new(step, above)
