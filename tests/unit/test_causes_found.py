@@ -61,3 +61,46 @@ def test_a_step_that_two_stages_share_runs_when_either_is_asked() -> None:
         "b:3": ("no-cache", "b:3"),
         "b:4": ("no-cache", "b:4"),
     }
+
+
+SWITCH = """\
+ARG MODE=dev
+FROM busybox AS base
+RUN base
+FROM base AS app-dev
+RUN dev
+FROM base AS app-prod
+RUN prod
+FROM app-${MODE} AS final
+RUN cat
+"""
+
+
+def test_an_argument_names_another_stage_to_build_on() -> None:
+    asked = Asked(SWITCH, {})
+    build = twice(asked, asked.but(args={"MODE": "prod"}))
+    assert build.causes["app-prod:1"].kind == "first-build"
+    cause = build.causes["final:1"]
+    assert (cause.kind, cause.root, cause.old, cause.new) == (
+        "base-image-changed", "final:1", "app-dev", "app-prod"
+    )  # fmt: skip
+    assert cause.detail == "The argument MODE names another base."
+
+
+def test_a_from_that_names_another_stage() -> None:
+    """The stage above, which has no step of its own, is built on another one."""
+    asked = Asked(SWITCH.replace("FROM app-${MODE} AS final", "FROM app-dev AS mid\nFROM mid AS final"), {})
+    build = twice(asked, asked.but(dockerfile=asked.dockerfile.replace("FROM app-dev", "FROM app-prod")))
+    cause = build.causes["final:1"]
+    assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "app-dev", "app-prod")
+    assert cause.detail == "It is built on another stage."
+
+
+def test_what_a_stage_named_by_an_argument_sets() -> None:
+    text = SWITCH.replace("RUN dev", "ENV A=1\nRUN dev").replace("RUN cat", "COPY $A/f /to/")
+    build = twice(Asked(text, {}), Asked(text.replace("ENV A=1", "ENV A=2"), {}))
+    cause = build.causes["final:1"]
+    assert (cause.kind, cause.root) == ("parent-missed", "app-dev:1")
+    text = text.replace("ENV A=1\nRUN dev", "RUN dev\nENV A=1").replace("$A/f", "$A")
+    cause = twice(Asked(text, {}), Asked(text.replace("ENV A=1", "ENV A=2"), {})).causes["final:1"]
+    assert (cause.kind, cause.old, cause.new) == ("environment-changed", "A=1", "A=2")

@@ -66,6 +66,7 @@ class Differences:
             self._base(step, found)
             or self.edited(step, found)
             or self._position(step, found)
+            or self._built_on(step, found)
             or self._instruction(step, found, one, two)
             or self.environment(step, found, one, two)
             or self.files(step, found, one, two)
@@ -152,6 +153,19 @@ class Differences:
             text = come[-1].text
             return root(step, CauseKind.STEP_INSERTED, "A step above it is new.", new=text, against=found.build.number)
         return None
+
+    def _built_on(self, step: StepFacts, found: Match) -> Cause | None:
+        """Whether the FROM of its stage names another stage."""
+        mine, theirs = matching.below(self.now, step.operation), matching.below(found.build, found.step.operation)
+        if _key(self.now, mine) == _key(found.build, theirs):
+            return None
+        pairs = zip(variables.bases(self.now, step.stage), variables.bases(found.build, found.step.stage), strict=False)
+        new, old = next(((one, two) for one, two in pairs if one.name != two.name), (None, None))
+        if not new or not old or not (new.is_stage or old.is_stage):
+            return None
+        named = variables.in_from(self.now, found.build, new.written)
+        said = f"The argument {named[0].name} names another base." if named else "It is built on another stage."
+        return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old.name, new=new.name, against=found.build.number)
 
     def environment(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
         if one.own == two.own or one.kind is not Kind.EXEC:
@@ -330,6 +344,11 @@ def _of_variable(step: StepFacts, changed: Sequence[variables.Variable], against
 
 def _set(name: str, value: str | None) -> str | None:
     return None if value is None else f"{name}={value}"
+
+
+def _key(build: BuildFacts, place: int) -> Key | None:
+    """The key of an operation; None where there is none: scratch."""
+    return build.keys[place] if place >= 0 else None
 
 
 def _between(build: BuildFacts, place: int, key: Key) -> list[StepFacts]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -11,8 +10,9 @@ import msgspec
 from hitmiss.build.model import CauseKind
 from hitmiss.cache.facts import BuildFacts
 from hitmiss.errors import UsageError
-from hitmiss.project.dockerfile import Instruction, parse
-from hitmiss.project.scope import declared
+from hitmiss.project.dockerfile import Dockerfile, Instruction, Stage, parse
+from hitmiss.project.scope import declared, fill, global_values
+from hitmiss.project.words import WordError
 from hitmiss.settings import looks_secret
 
 HIDDEN = "(hidden)"
@@ -28,6 +28,14 @@ class Variable(msgspec.Struct, frozen=True):
     new: str | None
 
 
+class Base(msgspec.Struct, frozen=True):
+    """What a FROM names: as written, and with its variables filled in; `is_stage` tells a stage from an image."""
+
+    written: str
+    name: str
+    is_stage: bool
+
+
 class _Setting(msgspec.Struct, frozen=True):
     argument: bool
     text: str | None
@@ -38,7 +46,7 @@ def in_environment(
 ) -> list[Variable]:
     """The variables that a RUN saw with another value, the first of the Dockerfile first."""
     names = [name for name in {**new, **old} if new.get(name) != old.get(name)]
-    mine, theirs = _settings(now.dockerfile, stage), _settings(then.dockerfile, then_stage)
+    mine, theirs = _settings(now, stage), _settings(then, then_stage)
     order = list({**mine, **theirs})
     names.sort(key=lambda name: order.index(name) if name in order else len(order))
     found: list[Variable] = []
@@ -54,7 +62,17 @@ def in_environment(
 
 def in_text(now: BuildFacts, stage: str, then: BuildFacts, then_stage: str, text: str) -> list[Variable]:
     """The variables named in `text` (or behind those) that differ between the builds."""
-    return _behind(now, then, _settings(now.dockerfile, stage), _settings(then.dockerfile, then_stage), text)
+    return _behind(now, then, _settings(now, stage), _settings(then, then_stage), text)
+
+
+def in_from(now: BuildFacts, then: BuildFacts, text: str) -> list[Variable]:
+    """The same for the text of a FROM, which sees the head of the Dockerfile alone."""
+    return _behind(now, then, _settings(now, None), _settings(then, None), text)
+
+
+def bases(build: BuildFacts, stage: str) -> tuple[Base, ...]:
+    """What the FROM of a stage names, then what the FROM of that stage names, and so on down to the image."""
+    return tuple(base for _, base in _line(build.dockerfile, _given(build), stage))
 
 
 def _behind(
@@ -97,26 +115,58 @@ def _variable(name: str, kind: CauseKind, old: str | None, new: str | None) -> V
     return Variable(name, kind, old, new)
 
 
+def _given(build: BuildFacts) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(build.arguments.items()))
+
+
+def _settings(build: BuildFacts, stage: str | None) -> dict[str, _Setting]:
+    return _all_settings(build.dockerfile, _given(build), stage)
+
+
 @lru_cache(maxsize=64)
-def _settings(dockerfile: str, stage: str) -> dict[str, _Setting]:
+def _all_settings(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str | None) -> dict[str, _Setting]:
     """Every variable that a stage, what it is built on, or the head of the Dockerfile sets; later ones win."""
-    try:
-        parsed = parse(dockerfile)
-    except UsageError:
-        return {}
     found: dict[str, _Setting] = {}
-    for instruction in parsed.arguments:
+    parsed = _parsed(dockerfile)
+    for instruction in parsed.arguments if parsed else ():
         _take(instruction, found)
-    line: list[Iterable[Instruction]] = []
-    wanted: str | None = stage
-    for each in reversed(parsed.stages):
-        if wanted is not None and each.shown == wanted:
-            line.append(each.instructions)
-            wanted = each.base.lower()
-    for instructions in reversed(line):
-        for instruction in instructions:
+    line = _line(dockerfile, given, stage) if stage is not None else ()
+    for each, _ in reversed(line):
+        for instruction in each.instructions:
             _take(instruction, found)
     return found
+
+
+@lru_cache(maxsize=64)
+def _line(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str) -> tuple[tuple[Stage, Base], ...]:
+    """A stage with what its FROM names, the stage that it is built on with the same, and so on."""
+    parsed = _parsed(dockerfile)
+    if not parsed:
+        return ()
+    try:
+        values = global_values(parsed.arguments, {}, dict(given), parsed.escape)
+    except UsageError:
+        return ()
+    found: list[tuple[Stage, Base]] = []
+    each = next((each for each in reversed(parsed.stages) if each.shown == stage), None)
+    while each:
+        try:
+            name = fill(each.base, values, complete=True, escape=parsed.escape).text
+        except WordError:
+            name = each.base
+        above = reversed(parsed.stages[: each.index])
+        below = next((other for other in above if other.name and other.name == name.lower()), None)
+        found.append((each, Base(each.base, name, below is not None)))
+        each = below
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _parsed(dockerfile: str) -> Dockerfile | None:
+    try:
+        return parse(dockerfile)
+    except UsageError:
+        return None
 
 
 def _take(instruction: Instruction, found: dict[str, _Setting]) -> None:
