@@ -104,3 +104,35 @@ def test_what_a_stage_named_by_an_argument_sets() -> None:
     text = text.replace("ENV A=1\nRUN dev", "RUN dev\nENV A=1").replace("$A/f", "$A")
     cause = twice(Asked(text, {}), Asked(text.replace("ENV A=1", "ENV A=2"), {})).causes["final:1"]
     assert (cause.kind, cause.old, cause.new) == ("environment-changed", "A=1", "A=2")
+
+
+ON_SCRATCH = "FROM busybox AS make\nRUN mk\nFROM scratch AS app\nCOPY --from=make /o /o\nCOPY f /f\nCOPY g /g\n"
+
+
+def on_scratch(old: str, new: str, step: str) -> tuple[str, str, str | None, str | None]:
+    """The cause of that step after an edit of the Dockerfile."""
+    assert old in ON_SCRATCH
+    files = {"f": "f", "g": "g"}
+    cause = twice(Asked(ON_SCRATCH, files), Asked(ON_SCRATCH.replace(old, new), files)).causes[step]
+    return cause.kind.value, cause.root, cause.old, cause.new
+
+
+def test_scratch_becomes_an_image() -> None:
+    kind, root, old, new = on_scratch("FROM scratch", "FROM busybox", "app:2")
+    assert (kind, root, old, new) == ("base-image-changed", "app:2", "scratch", "busybox@bbbbbbbbbbbb")
+
+
+def test_the_first_step_on_scratch_is_gone_or_new() -> None:
+    assert on_scratch("COPY --from=make /o /o\n", "", "app:1") == (
+        "step-removed", "app:1", "COPY --from=make /o /o", None
+    )  # fmt: skip
+    kind, root, _, new = on_scratch("scratch AS app\n", "scratch AS app\nCOPY new /n\n", "app:1")
+    assert (kind, root, new) == ("step-inserted", "app:1", "COPY new /n")
+
+
+def test_a_copy_on_scratch_is_edited() -> None:
+    """With --link it stands on nothing, whatever is above."""
+    assert on_scratch("COPY g", "COPY --link g", "app:3")[0] == "instruction-changed"
+    text = "FROM busybox AS app\nCOPY --link f /f\n"
+    build = twice(Asked(text, {"f": "f"}), Asked(text.replace(" --link", ""), {"f": "f"}))
+    assert build.causes["app:2"].kind == "instruction-changed"

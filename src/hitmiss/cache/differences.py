@@ -19,6 +19,7 @@ from hitmiss.cache.matching import Match
 from hitmiss.cache.operations import Kind, Operation, Selected
 from hitmiss.cache.plan import Request
 from hitmiss.project.entries import FOLDER
+from hitmiss.project.stages import SCRATCH
 
 Changes = Callable[[BuildFacts, str, tuple[Selected, ...]], tuple[FileChange, ...]]
 """An earlier build, a context, what is read of it → what differs there now."""
@@ -81,14 +82,19 @@ class Differences:
 
     def _base(self, step: StepFacts, found: Match) -> Cause | None:
         mine, theirs = matching.base_of(self.now, step.operation), matching.base_of(found.build, found.step.operation)
-        if mine < 0 or theirs < 0 or self.now.keys[mine] == found.build.keys[theirs]:
+        if _key(self.now, mine) == _key(found.build, theirs):
             return None
         new, old = _image(self.now, mine), _image(found.build, theirs)
-        if self.now.operations.all[mine].kind is not Kind.IMAGE and new == old:
-            return None
-        here, there = self.now.operations.all[mine].platform, found.build.operations.all[theirs].platform
-        if here != there:
-            return self._built_for(step, there, here, found.build.number)
+        if mine < 0 or theirs < 0:
+            # An edited one may have got --link, or lost it, and stand on nothing for that.
+            if self.edited(step, found):
+                return None
+        else:
+            here, there = self.now.operations.all[mine], found.build.operations.all[theirs]
+            if here.kind is not Kind.IMAGE and new == old:
+                return None
+            if here.platform != there.platform:
+                return self._built_for(step, there.platform, here.platform, found.build.number)
         argument = self._named_by(step, mine, found)
         said = f"The argument {argument} names another base image." if argument else "The base image is another one."
         return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=found.build.number)
@@ -144,12 +150,12 @@ class Differences:
     def _position(self, step: StepFacts, found: Match) -> Cause | None:
         """Whether a step above it is gone, or a known one came between."""
         mine, theirs = matching.below(self.now, step.operation), matching.below(found.build, found.step.operation)
-        if mine < 0 or theirs < 0 or self.now.keys[mine] == found.build.keys[theirs]:
+        if _key(self.now, mine) == _key(found.build, theirs):
             return None
-        if gone := _between(found.build, theirs, self.now.keys[mine]):
+        if gone := _between(found.build, theirs, _key(self.now, mine)):
             text = gone[-1].text
             return root(step, CauseKind.STEP_REMOVED, "A step above it is gone.", old=text, against=found.build.number)
-        if come := _between(self.now, mine, found.build.keys[theirs]):
+        if come := _between(self.now, mine, _key(found.build, theirs)):
             text = come[-1].text
             return root(step, CauseKind.STEP_INSERTED, "A step above it is new.", new=text, against=found.build.number)
         return None
@@ -351,8 +357,12 @@ def _key(build: BuildFacts, place: int) -> Key | None:
     return build.keys[place] if place >= 0 else None
 
 
-def _between(build: BuildFacts, place: int, key: Key) -> list[StepFacts]:
-    """The steps from `place` down to the operation of that key, the uppermost first; none where it is not below."""
+def _between(build: BuildFacts, place: int, key: Key | None) -> list[StepFacts]:
+    """The steps from `place` down to the operation of that key (None: to scratch), the uppermost first; none where it
+    is not below.
+    """
+    if place < 0:
+        return []
     steps = {each.operation: each for each in build.steps}
     found: list[StepFacts] = []
     for at in (place, *matching.chain(build, place)):
@@ -360,11 +370,13 @@ def _between(build: BuildFacts, place: int, key: Key) -> list[StepFacts]:
             return found
         if at in steps:
             found.append(steps[at])
-    return []
+    return found if key is None else []
 
 
 def _image(build: BuildFacts, place: int) -> str:
     """A base for people: its name and the beginning of its digest."""
+    if place < 0:
+        return SCRATCH
     operation = build.operations.all[place]
     name = operation.value("name") or operation.value("identity")
     for given, image in build.images.items():
