@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hitmiss.build.model import Planned
+from hitmiss.cache.operations import Image
 from hitmiss.cache.plan import Request
 from tests.support.imagined import Asked, Cache, Imagined
 
@@ -136,3 +137,46 @@ def test_a_copy_on_scratch_is_edited() -> None:
     text = "FROM busybox AS app\nCOPY --link f /f\n"
     build = twice(Asked(text, {"f": "f"}), Asked(text.replace(" --link", ""), {"f": "f"}))
     assert build.causes["app:2"].kind == "instruction-changed"
+
+
+def above(asked: Asked, old: str, new: str) -> dict[str, tuple[str, str | None, str | None]]:
+    """The causes that are their own roots after an edit of the Dockerfile."""
+    assert old in asked.dockerfile
+    build = twice(asked, asked.but(dockerfile=asked.dockerfile.replace(old, new)))
+    return {
+        step: (cause.kind.value, cause.old, cause.new) for step, cause in build.causes.items() if cause.root == step
+    }
+
+
+def test_user_above_a_workdir() -> None:
+    """The folder that it makes is USER's."""
+    made = Asked("FROM busybox AS app\nRUN x\nUSER 0\nWORKDIR /made\n", {})
+    assert above(made, "USER 0", "USER 1000") == {"app:3": ("environment-changed", "root", "1000")}
+    assert above(made, "USER 0", "USER me:7") == {"app:3": ("environment-changed", "root", "me:7")}
+    made = Asked("FROM busybox AS app\nRUN x\nARG U=1\nUSER $U\nWORKDIR /made\n", {})
+    assert above(made, "U=1", "U=2") == {"app:3": ("argument-changed", "U=1", "U=2")}
+
+
+def test_workdir_above_a_linked_copy() -> None:
+    asked = Asked("FROM busybox AS app\nWORKDIR /old\nCOPY --link f ./x/\n", {"f": "f"})
+    assert above(asked, "/old", "/new")["app:3"] == ("environment-changed", "/old/x/", "/new/x/")
+    asked = Asked("FROM busybox AS app\nARG D=/old\nWORKDIR $D\nCOPY --link f ./x/\n", {"f": "f"})
+    assert above(asked, "D=/old", "D=/new")["app:3"] == ("argument-changed", "D=/old", "D=/new")
+
+
+def test_a_base_of_another_workdir_below_a_linked_copy() -> None:
+    old, new = (Image(f"sha256:{name}", known=True, workdir=f"/{name}") for name in ("old", "new"))
+    asked = Asked("FROM own AS app\nCOPY --link f ./x/\n", {"f": "f"}, images={"own": old})
+    cause = twice(asked, asked.but(images={"own": new})).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "own@old", "own@new")
+
+
+def test_the_time_of_what_a_workdir_makes() -> None:
+    asked = Asked("FROM busybox AS app\nRUN x\nWORKDIR /made\n", {})
+    cause = twice(asked, asked.but(args={"SOURCE_DATE_EPOCH": "5"})).causes["app:3"]
+    assert (cause.kind, cause.old, cause.new) == ("argument-changed", None, "SOURCE_DATE_EPOCH=5")
+
+
+def test_an_argument_names_another_folder_to_copy_from() -> None:
+    asked = Asked("FROM busybox AS app\nARG D=a\nCOPY $D/f /f\n", {"a/f": "1", "b/f": "2"})
+    assert above(asked, "D=a", "D=b") == {"app:2": ("argument-changed", "D=a", "D=b")}

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from hitmiss.build.model import Alteration, Cause, CauseKind, FileChange
-from hitmiss.cache import ignoring, matching, variables
+from hitmiss.cache import actions, ignoring, matching, variables
 from hitmiss.cache.facts import BuildFacts, Key, Known, Rules, StepFacts
 from hitmiss.cache.keys import stage_input
 from hitmiss.cache.matching import Match
@@ -84,7 +84,10 @@ class Differences:
         mine, theirs = matching.base_of(self.now, step.operation), matching.base_of(found.build, found.step.operation)
         if _key(self.now, mine) == _key(found.build, theirs):
             return None
-        new, old = _image(self.now, mine), _image(found.build, theirs)
+        new, old = (
+            _image(self.now, mine),
+            _image(found.build, theirs),
+        )
         if mine < 0 or theirs < 0:
             # An edited one may have got --link, or lost it, and stand on nothing for that.
             if self.edited(step, found):
@@ -127,16 +130,9 @@ class Differences:
     def _instruction(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
         """Text that is the same, and means something else."""
         against = found.build.number
-        heredocs = _heredocs(self.now, one), _heredocs(found.build, two)
-        if one.kind is not Kind.EXEC and (one.own != two.own or heredocs[0] != heredocs[1]):
-            named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
-            if named:
-                return _of_variable(step, named, against)
-            return root(
-                step, CauseKind.INSTRUCTION_CHANGED, "What it does was edited.", old=_first_change(two, one),
-                new=_first_change(one, two), against=against,
-            )  # fmt: skip
-        if one.kind is Kind.EXEC and one.value("args") != two.value("args"):
+        if one.kind is not Kind.EXEC:
+            return self._on_files(step, found, one, two)
+        if one.value("args") != two.value("args"):
             shell, before = _shell(one), _shell(two)
             if shell != before:
                 return root(step, CauseKind.ENVIRONMENT_CHANGED, "SHELL is another one.", old=before, new=shell,
@@ -146,6 +142,48 @@ class Differences:
                 against=against,
             )  # fmt: skip
         return None
+
+    def _on_files(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
+        """The same for a COPY, ADD or WORKDIR: what it reads, and what it does with that."""
+        against = found.build.number
+        mine, theirs = actions.read(one), actions.read(two)
+        heredocs = _heredocs(self.now, one), _heredocs(found.build, two)
+        reads = [each.selected for each in one.inputs], [each.selected for each in two.inputs]
+        if mine == theirs and heredocs[0] == heredocs[1] and reads[0] == reads[1]:
+            return None
+        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
+        if named:
+            return _of_variable(step, named, against)
+        if mine.rest != theirs.rest or heredocs[0] != heredocs[1]:
+            return root(
+                step, CauseKind.INSTRUCTION_CHANGED, "What it does was edited.", old=_first_change(two, one),
+                new=_first_change(one, two), against=against,
+            )  # fmt: skip
+        if mine.timestamp != theirs.timestamp:
+            text = "$SOURCE_DATE_EPOCH"
+            named = variables.in_text(self.now, step.stage, found.build, found.step.stage, text)
+            return _of_variable(step, named, against) if named else None
+        if mine.folder != theirs.folder:
+            return self._set_above(step, found, "WORKDIR", theirs.folder, mine.folder)
+        if mine.user != theirs.user:
+            return self._set_above(step, found, "USER", theirs.user, mine.user)
+        return None
+
+    def _set_above(self, step: StepFacts, found: Match, keyword: str, old: str, new: str) -> Cause:
+        """A WORKDIR or USER above it is another one: by a variable in it, by an edit, or that of the base image."""
+        against = found.build.number
+        mine, theirs = (
+            variables.lines(self.now, step.stage, keyword), variables.lines(found.build, found.step.stage, keyword)
+        )  # fmt: skip
+        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, "\n".join(mine))
+        if named:
+            return _of_variable(step, named, against)
+        if mine == theirs:
+            said = f"{keyword} of the base image is another one."
+            old, new = _base_image(found.build, found.step), _base_image(self.now, step)
+            return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=against)
+        said = f"{keyword} above it is another one."
+        return root(step, CauseKind.ENVIRONMENT_CHANGED, said, old=old, new=new, against=against)
 
     def _position(self, step: StepFacts, found: Match) -> Cause | None:
         """Whether a step above it is gone, or a known one came between."""
@@ -378,12 +416,26 @@ def _image(build: BuildFacts, place: int) -> str:
     if place < 0:
         return SCRATCH
     operation = build.operations.all[place]
-    name = operation.value("name") or operation.value("identity")
-    for given, image in build.images.items():
-        if image.identity == operation.value("identity"):
-            digest = (image.digest or image.identity).removeprefix("sha256:")[:12]
-            return f"{given}@{digest}"
-    return name
+    identity = operation.value("identity")
+    given = [name for name, image in build.images.items() if image.identity == identity]
+    if not given:
+        return operation.value("name") or identity
+    return _digested(build, given[0])
+
+
+def _bases(build: BuildFacts, step: StepFacts) -> list[str]:
+    """What the FROM lines name that its stage is built on."""
+    return [base.name for base in variables.bases(build, step.stage)]
+
+
+def _base_image(build: BuildFacts, step: StepFacts) -> str:
+    """The image that its stage is built on in the end, for people."""
+    return next((_digested(build, name) for name in reversed(_bases(build, step))), "")
+
+
+def _digested(build: BuildFacts, name: str) -> str:
+    image = build.images.get(name)
+    return f"{name}@{(image.digest or image.identity).removeprefix('sha256:')[:12]}" if image else name
 
 
 def address(sources: Sequence[Operation]) -> str:

@@ -70,6 +70,13 @@ def in_from(now: BuildFacts, then: BuildFacts, text: str) -> list[Variable]:
     return _behind(now, then, _settings(now, None), _settings(then, None), text)
 
 
+def lines(build: BuildFacts, stage: str, keyword: str) -> list[str]:
+    """What follows a keyword in a stage and in what it is built on, those of the lowest first."""
+    line = _line(build.dockerfile, _given(build), stage)
+    found = (each for above, _ in reversed(line) for each in above.instructions)
+    return [" ".join(each.args) for each in found if each.keyword == keyword]
+
+
 def bases(build: BuildFacts, stage: str) -> tuple[Base, ...]:
     """What the FROM of a stage names, then what the FROM of that stage names, and so on down to the image."""
     return tuple(base for _, base in _line(build.dockerfile, _given(build), stage))
