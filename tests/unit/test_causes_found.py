@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hitmiss.build.model import Planned
 from hitmiss.cache.operations import Image
 from hitmiss.cache.plan import Request
@@ -180,3 +182,17 @@ def test_the_time_of_what_a_workdir_makes() -> None:
 def test_an_argument_names_another_folder_to_copy_from() -> None:
     asked = Asked("FROM busybox AS app\nARG D=a\nCOPY $D/f /f\n", {"a/f": "1", "b/f": "2"})
     assert above(asked, "D=a", "D=b") == {"app:2": ("argument-changed", "D=a", "D=b")}
+
+
+ONE_IMAGE = {name: Image("sha256:one", known=True, digest="sha256:" + "1" * 64) for name in ("one:1", "two:1")}
+MOVED = {**ONE_IMAGE, "two:1": Image("sha256:two", known=True, digest="sha256:" + "2" * 64)}
+
+
+@pytest.mark.parametrize(
+    "line", ["FROM two:1 AS app\nRUN x\n", "FROM one:1 AS app\nRUN --mount=from=two:1,target=/t x\n"]
+)
+def test_of_two_names_of_an_image_the_one_that_is_used_is_told(line: str) -> None:
+    asked = Asked(f"FROM one:1 AS left\nRUN l\n{line}COPY --from=left /l /l\n", {}, images=ONE_IMAGE)
+    cause = twice(asked, asked.but(images=MOVED)).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "two:1@" + "1" * 12, "two:1@" + "2" * 12)
+    assert "two:1, which is another image now" in cause.detail or "mount" not in line

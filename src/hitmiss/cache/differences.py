@@ -6,6 +6,7 @@ Pure. `causes.py` decides what is compared, and follows the chains; here is what
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
@@ -24,6 +25,9 @@ from hitmiss.project.stages import SCRATCH
 Changes = Callable[[BuildFacts, str, tuple[Selected, ...]], tuple[FileChange, ...]]
 """An earlier build, a context, what is read of it → what differs there now."""
 
+
+_FROM = re.compile(r"\bfrom=([^\s,]+)")
+"""What a COPY or a mount reads."""
 
 There = Callable[[str, str], bool]
 """A context and a path → whether it is on disk, for BuildKit to see or not."""
@@ -85,8 +89,8 @@ class Differences:
         if _key(self.now, mine) == _key(found.build, theirs):
             return None
         new, old = (
-            _image(self.now, mine),
-            _image(found.build, theirs),
+            _image(self.now, mine, _bases(self.now, step)),
+            _image(found.build, theirs, _bases(found.build, found.step)),
         )
         if mine < 0 or theirs < 0:
             # An edited one may have got --link, or lost it, and stand on nothing for that.
@@ -104,7 +108,8 @@ class Differences:
 
     def _copied(self, step: StepFacts, mine: int, found: Match, theirs: int) -> Cause:
         """An image that it copies from, and does not stand on, is not what it was."""
-        old, new = _image(found.build, theirs), _image(self.now, mine)
+        names = _FROM.findall(step.text)
+        old, new = _image(found.build, theirs, names), _image(self.now, mine, names)
         said = "The image that it copies from is another one."
         if argument := self._named_by(step, mine, found):
             said = f"The argument {argument} names another image to copy from."
@@ -411,8 +416,8 @@ def _between(build: BuildFacts, place: int, key: Key | None) -> list[StepFacts]:
     return found if key is None else []
 
 
-def _image(build: BuildFacts, place: int) -> str:
-    """A base for people: its name and the beginning of its digest."""
+def _image(build: BuildFacts, place: int, names: Collection[str] = ()) -> str:
+    """A base for people: its name (of several the one among `names`) and the beginning of its digest."""
     if place < 0:
         return SCRATCH
     operation = build.operations.all[place]
@@ -420,7 +425,7 @@ def _image(build: BuildFacts, place: int) -> str:
     given = [name for name, image in build.images.items() if image.identity == identity]
     if not given:
         return operation.value("name") or identity
-    return _digested(build, given[0])
+    return _digested(build, next((name for name in given if name in names), given[0]))
 
 
 def _bases(build: BuildFacts, step: StepFacts) -> list[str]:
