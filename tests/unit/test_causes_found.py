@@ -7,6 +7,7 @@ import pytest
 from hitmiss.build.model import Planned
 from hitmiss.cache.operations import Image
 from hitmiss.cache.plan import Request
+from hitmiss.project.operations import Surroundings
 from tests.support.imagined import Asked, Cache, Imagined
 
 HEREDOC = "FROM busybox AS a\nARG V=1\nENV E=$V\nCOPY <<EOF /x\none $E\nEOF\n"
@@ -196,3 +197,30 @@ def test_of_two_names_of_an_image_the_one_that_is_used_is_told(line: str) -> Non
     cause = twice(asked, asked.but(images=MOVED)).causes["app:2"]
     assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "two:1@" + "1" * 12, "two:1@" + "2" * 12)
     assert "two:1, which is another image now" in cause.detail or "mount" not in line
+
+
+OPTIONS = {
+    "--network": (Surroundings(network="none"), "none"),
+    "--add-host": (Surroundings(hosts=("h:1.2.3.4", "i:1.2.3.4")), "h, i"),
+    "--ulimit": (Surroundings(ulimits=("nofile=100", "core=0:1")), "core=0:1, nofile=100:100"),
+    "--shm-size": (Surroundings(shm_size="1m"), "1048576"),
+    "--cgroup-parent": (Surroundings(cgroup_parent="x"), "x"),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_option_that_every_run_sees(option: str) -> None:
+    around, value = OPTIONS[option]
+    asked = Asked("FROM busybox AS app\nRUN --mount=type=tmpfs,target=/t x\n", {})
+    cause = twice(asked, asked.but(around=around)).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("environment-changed", None, value)
+    assert cause.detail == f"The option {option} is new."
+    cause = twice(asked.but(around=around), asked).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("environment-changed", value, None)
+
+
+@pytest.mark.parametrize("name", ["BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_CACHE_MOUNT_NS"])
+def test_an_argument_that_no_run_declares(name: str) -> None:
+    asked = Asked("FROM busybox AS app\nRUN --mount=type=cache,target=/t x\n", {})
+    cause = twice(asked, asked.but(args={name: "n"})).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("argument-changed", None, f"{name}=n")

@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from hitmiss.build.model import Alteration, Cause, CauseKind, FileChange
-from hitmiss.cache import actions, ignoring, matching, variables
+from hitmiss.cache import actions, around, ignoring, matching, variables
 from hitmiss.cache.facts import BuildFacts, Key, Known, Rules, StepFacts
 from hitmiss.cache.keys import stage_input
 from hitmiss.cache.matching import Match
@@ -236,7 +236,13 @@ class Differences:
                     step, CauseKind.ENVIRONMENT_CHANGED, f"{shown} above it is another one.",
                     old=two.value(name) or "root", new=one.value(name) or "root", against=against,
                 )  # fmt: skip
-        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
+        given, before = around.options(one), around.options(two)
+        if option := next((name for name in {**given, **before} if given.get(name) != before.get(name)), None):
+            new, old = given.get(option), before.get(option)
+            said = f"The option {option} {_what(old, new)}."
+            return root(step, CauseKind.ENVIRONMENT_CHANGED, said, old=old, new=new, against=against)
+        text = " ".join((step.text, *around.ARGUMENTS))
+        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, text)
         if named:
             return _of_variable(step, named, against)
         return root(
@@ -384,11 +390,15 @@ def _of_variable(step: StepFacts, changed: Sequence[variables.Variable], against
     first = next((each for each in changed if each.kind is CauseKind.ARGUMENT_CHANGED), changed[0])
     word = "argument" if first.kind is CauseKind.ARGUMENT_CHANGED else "variable"
     more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-    what = "is new" if first.old is None else "is gone" if first.new is None else "has another value"
     return root(
-        step, first.kind, f"The {word} {first.name} {what}{more}.", old=_set(first.name, first.old),
+        step, first.kind, f"The {word} {first.name} {_what(first.old, first.new)}{more}.", old=_set(first.name, first.old),
         new=_set(first.name, first.new), against=against,
     )  # fmt: skip
+
+
+def _what(old: str | None, new: str | None) -> str:
+    """What became of something that has a value."""
+    return "is new" if old is None else "is gone" if new is None else "has another value"
 
 
 def _set(name: str, value: str | None) -> str | None:
