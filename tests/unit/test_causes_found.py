@@ -224,3 +224,17 @@ def test_an_argument_that_no_run_declares(name: str) -> None:
     asked = Asked("FROM busybox AS app\nRUN --mount=type=cache,target=/t x\n", {})
     cause = twice(asked, asked.but(args={name: "n"})).causes["app:2"]
     assert (cause.kind, cause.old, cause.new) == ("argument-changed", None, f"{name}=n")
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ("http://u/x.txt", "What http://u/x.txt gives"),
+        ("http://u/x http://u/y", "What one of http://u/x, http://u/y gives"),
+    ],
+)
+def test_an_address_gives_something_else(sources: str, said: str) -> None:
+    """Of several nobody knows which."""
+    asked = Asked(f"FROM busybox AS app\nRUN x\nADD {sources} /to/\n", {}, outputs={"app:3": "same"})
+    cause = twice(asked, asked.but(outputs={})).causes["app:3"]
+    assert (cause.kind, cause.detail) == ("remote-changed", f"{said} is not what it gave in build 1.")

@@ -454,7 +454,9 @@ def _digested(build: BuildFacts, name: str) -> str:
 
 
 def address(sources: Sequence[Operation]) -> str:
-    return next((each.value("identity") for each in sources if each.kind is Kind.REMOTE), "the address")
+    """What is fetched, for people."""
+    found = list(dict.fromkeys(each.value("identity") for each in sources if each.kind is Kind.REMOTE))
+    return f"one of {', '.join(found)}" if len(found) > 1 else found[0] if found else "the address"
 
 
 def _count(changes: Sequence[FileChange], which: str = "") -> str:
