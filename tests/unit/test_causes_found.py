@@ -238,3 +238,10 @@ def test_an_address_gives_something_else(sources: str, said: str) -> None:
     asked = Asked(f"FROM busybox AS app\nRUN x\nADD {sources} /to/\n", {}, outputs={"app:3": "same"})
     cause = twice(asked, asked.but(outputs={})).causes["app:3"]
     assert (cause.kind, cause.detail) == ("remote-changed", f"{said} is not what it gave in build 1.")
+
+
+def test_an_argument_names_another_commit_to_add() -> None:
+    asked = Asked("FROM busybox AS app\nARG REF=v2\nADD https://u/r.git#$REF /to/\n", {})
+    build = twice(asked, asked.but(args={"REF": "main"}))
+    cause = build.causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("argument-changed", "REF=v2", "REF=main")

@@ -300,6 +300,9 @@ class Differences:
                 continue
             source = self.now.operations.all[each.operation]
             if source.kind is Kind.REMOTE:
+                named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
+                if named:
+                    return _of_variable(step, named, found.build.number)
                 return root(step, CauseKind.REMOTE_CHANGED, f"{address([source])} gives something else.",
                              against=found.build.number)  # fmt: skip
             if source.kind is Kind.IMAGE:
@@ -391,8 +394,8 @@ def _of_variable(step: StepFacts, changed: Sequence[variables.Variable], against
     word = "argument" if first.kind is CauseKind.ARGUMENT_CHANGED else "variable"
     more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
     return root(
-        step, first.kind, f"The {word} {first.name} {_what(first.old, first.new)}{more}.", old=_set(first.name, first.old),
-        new=_set(first.name, first.new), against=against,
+        step, first.kind, f"The {word} {first.name} {_what(first.old, first.new)}{more}.",
+        old=_set(first.name, first.old), new=_set(first.name, first.new), against=against,
     )  # fmt: skip
 
 
