@@ -390,13 +390,16 @@ def root(
 
 
 def _of_variable(step: StepFacts, changed: Sequence[variables.Variable], against: int) -> Cause:
-    first = next((each for each in changed if each.kind is CauseKind.ARGUMENT_CHANGED), changed[0])
-    word = "argument" if first.kind is CauseKind.ARGUMENT_CHANGED else "variable"
+    kinds = (CauseKind.ARGUMENT_CHANGED, CauseKind.PLATFORM_CHANGED, CauseKind.ENVIRONMENT_CHANGED)
+    first = min(changed, key=lambda each: kinds.index(each.kind))
     more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+    word = "argument" if first.kind is CauseKind.ARGUMENT_CHANGED else "variable"
+    said = f"The {word} {first.name} {_what(first.old, first.new)}{more}."
+    if first.kind is CauseKind.PLATFORM_CHANGED:
+        said = f"The platform is another one, and with it {first.name}{more}."
     return root(
-        step, first.kind, f"The {word} {first.name} {_what(first.old, first.new)}{more}.",
-        old=_set(first.name, first.old), new=_set(first.name, first.new), against=against,
-    )  # fmt: skip
+        step, first.kind, said, old=_set(first.name, first.old), new=_set(first.name, first.new), against=against
+    )
 
 
 def _what(old: str | None, new: str | None) -> str:

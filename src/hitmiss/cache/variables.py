@@ -11,11 +11,12 @@ from hitmiss.build.model import CauseKind
 from hitmiss.cache.facts import BuildFacts
 from hitmiss.errors import UsageError
 from hitmiss.project.dockerfile import Dockerfile, Instruction, Stage, parse
-from hitmiss.project.scope import declared, fill, global_values
+from hitmiss.project.scope import declared, fill, global_values, platform_values
 from hitmiss.project.words import WordError
 from hitmiss.settings import looks_secret
 
 HIDDEN = "(hidden)"
+_AUTOMATIC = platform_values("", "", "", {}).keys() - {"TARGETSTAGE"}
 _NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
 
 
@@ -52,6 +53,9 @@ def in_environment(
     found: list[Variable] = []
     for name in names:
         setting, before = mine.get(name), theirs.get(name)
+        if _by_platform(now, then, name, setting, before):
+            found.append(Variable(name, CauseKind.PLATFORM_CHANGED, old.get(name), new.get(name)))
+            continue
         if _by_argument(setting, before):
             found.append(_variable(name, CauseKind.ARGUMENT_CHANGED, old.get(name), new.get(name)))
             continue
@@ -95,6 +99,11 @@ def _behind(
         if name in seen:
             continue
         setting, before = mine.get(name), theirs.get(name)
+        if _by_platform(now, then, name, setting, before):
+            if now.platforms != then.platforms:
+                old, new = (_automatic(build, name) for build in (then, now))
+                found.append(Variable(name, CauseKind.PLATFORM_CHANGED, old, new))
+            continue
         new, old = _value(now, name, setting), _value(then, name, before)
         if new != old:
             argument = _by_argument(setting, before) or (not setting and not before)
@@ -108,6 +117,21 @@ def _behind(
 def _by_argument(setting: _Setting | None, before: _Setting | None) -> bool:
     known = setting or before
     return known is not None and known.argument
+
+
+def _by_platform(
+    now: BuildFacts, then: BuildFacts, name: str, setting: _Setting | None, before: _Setting | None
+) -> bool:
+    """Whether BuildKit itself gives the variable its value, by the platforms of the build."""
+    given = name in now.arguments or name in then.arguments
+    plain = all(each and each.argument and each.text is None for each in (setting, before))
+    return name in _AUTOMATIC and plain and not given
+
+
+def _automatic(build: BuildFacts, name: str) -> str | None:
+    """What BuildKit gives for it, where that is known: one platform was asked for."""
+    platform = build.platforms[0] if len(build.platforms) == 1 else ""
+    return platform_values("", platform, "", {})[name]
 
 
 def _value(build: BuildFacts, name: str, setting: _Setting | None) -> str | None:
