@@ -245,3 +245,10 @@ def test_an_argument_names_another_commit_to_add() -> None:
     build = twice(asked, asked.but(args={"REF": "main"}))
     cause = build.causes["app:2"]
     assert (cause.kind, cause.old, cause.new) == ("argument-changed", "REF=v2", "REF=main")
+
+
+def test_a_variable_is_filled_in_by_what_is_above_it() -> None:
+    asked = Asked("FROM busybox AS app\nARG A=1\nENV B=$A C=$B\nARG A=2\nENV C=$C\nRUN x\n", {})
+    assert above(asked, "A=1", "A=5") == {"app:2": ("argument-changed", "A=1", "A=5")}
+    asked = Asked("FROM busybox AS app\nENV A=1\nENV A=$A-x\nENV B=$A\nRUN x\n", {})
+    assert above(asked, "A=1", "A=5") == {"app:2": ("environment-changed", "A=1", "A=5")}

@@ -38,8 +38,11 @@ class Base(msgspec.Struct, frozen=True):
 
 
 class _Setting(msgspec.Struct, frozen=True):
+    """A variable as an ARG or ENV sets it; `around` are the variables that its text names, as they stood there."""
+
     argument: bool
     text: str | None
+    around: dict[str, _Setting] = {}
 
 
 def in_environment(
@@ -59,8 +62,9 @@ def in_environment(
         if _by_argument(setting, before):
             found.append(_variable(name, CauseKind.ARGUMENT_CHANGED, old.get(name), new.get(name)))
             continue
-        behind = _behind(now, then, mine, theirs, setting.text or "") if setting and setting == before else []
-        found += behind or [_variable(name, CauseKind.ENVIRONMENT_CHANGED, old.get(name), new.get(name))]
+        found += _further(now, then, setting, before) or [
+            _variable(name, CauseKind.ENVIRONMENT_CHANGED, old.get(name), new.get(name))
+        ]
     return found
 
 
@@ -87,17 +91,10 @@ def bases(build: BuildFacts, stage: str) -> tuple[Base, ...]:
 
 
 def _behind(
-    now: BuildFacts,
-    then: BuildFacts,
-    mine: dict[str, _Setting],
-    theirs: dict[str, _Setting],
-    text: str,
-    seen: frozenset[str] = frozenset(),
+    now: BuildFacts, then: BuildFacts, mine: dict[str, _Setting], theirs: dict[str, _Setting], text: str
 ) -> list[Variable]:
     found: list[Variable] = []
     for name in dict.fromkeys(_NAME.findall(text)):
-        if name in seen:
-            continue
         setting, before = mine.get(name), theirs.get(name)
         if _by_platform(now, then, name, setting, before):
             if now.platforms != then.platforms:
@@ -109,9 +106,16 @@ def _behind(
             argument = _by_argument(setting, before) or (not setting and not before)
             kind = CauseKind.ARGUMENT_CHANGED if argument else CauseKind.ENVIRONMENT_CHANGED
             found.append(_variable(name, kind, old, new))
-        elif setting and setting.text:
-            found += _behind(now, then, mine, theirs, setting.text, seen | {name})
+        elif setting and setting.text == new:
+            found += _further(now, then, setting, before)
     return found
+
+
+def _further(now: BuildFacts, then: BuildFacts, setting: _Setting | None, before: _Setting | None) -> list[Variable]:
+    """What stands behind a variable that is set by the same text in both builds."""
+    if not setting or not before or setting.text is None or setting.text != before.text:
+        return []
+    return _behind(now, then, setting.around, before.around, setting.text)
 
 
 def _by_argument(setting: _Setting | None, before: _Setting | None) -> bool:
@@ -204,7 +208,12 @@ def _take(instruction: Instruction, found: dict[str, _Setting]) -> None:
     if instruction.keyword == "ARG":
         for name, default in declared(instruction):
             if default is not None or name not in found:
-                found[name] = _Setting(True, default)
+                found[name] = _Setting(True, default, _named(default or "", found))
     elif instruction.keyword == "ENV":
-        for name, value in zip(instruction.args[::2], instruction.args[1::2], strict=False):
-            found[name] = _Setting(False, value)
+        # All values of one ENV are filled in before any of them is set.
+        pairs = zip(instruction.args[::2], instruction.args[1::2], strict=False)
+        found |= {name: _Setting(False, value, _named(value, found)) for name, value in pairs}
+
+
+def _named(text: str, found: dict[str, _Setting]) -> dict[str, _Setting]:
+    return {name: found[name] for name in _NAME.findall(text) if name in found}
