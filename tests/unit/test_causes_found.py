@@ -8,7 +8,7 @@ from hitmiss.build.model import Planned
 from hitmiss.cache.operations import Image
 from hitmiss.cache.plan import Request
 from hitmiss.project.operations import Surroundings
-from tests.support.imagined import Asked, Cache, Imagined
+from tests.support.imagined import IMAGES, Asked, Cache, Imagined
 
 HEREDOC = "FROM busybox AS a\nARG V=1\nENV E=$V\nCOPY <<EOF /x\none $E\nEOF\n"
 
@@ -252,3 +252,17 @@ def test_a_variable_is_filled_in_by_what_is_above_it() -> None:
     assert above(asked, "A=1", "A=5") == {"app:2": ("argument-changed", "A=1", "A=5")}
     asked = Asked("FROM busybox AS app\nENV A=1\nENV A=$A-x\nENV B=$A\nRUN x\n", {})
     assert above(asked, "A=1", "A=5") == {"app:2": ("environment-changed", "A=1", "A=5")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    [("busybox", "scratch", "app:1"), ("scratch", "busybox", "app:2"), ("busybox", "other", "app:2")],
+)
+def test_an_argument_names_scratch_or_the_image_of_another_stage(old: str, new: str, step: str) -> None:
+    asked = Asked(
+        "ARG BASE\nFROM $BASE AS app\nCOPY f /f\nFROM busybox AS end\nRUN x\nCOPY --from=app /f /f\n",
+        {"f": "f"},
+        images={**IMAGES, "other": Image("sha256:other", known=True)},
+    )
+    cause = twice(asked.but(args={"BASE": old}), asked.but(args={"BASE": new})).causes[step]
+    assert (cause.kind, cause.detail) == ("base-image-changed", "The argument BASE names another base image.")

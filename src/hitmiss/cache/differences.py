@@ -102,7 +102,7 @@ class Differences:
                 return None
             if here.platform != there.platform:
                 return self._built_for(step, there.platform, here.platform, found.build.number)
-        argument = self._named_by(step, mine, found)
+        argument = self._named_by(step, found)
         said = f"The argument {argument} names another base image." if argument else "The base image is another one."
         return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=found.build.number)
 
@@ -111,17 +111,17 @@ class Differences:
         names = _FROM.findall(step.text)
         old, new = _image(found.build, theirs, names), _image(self.now, mine, names)
         said = "The image that it copies from is another one."
-        if argument := self._named_by(step, mine, found):
+        line = self.step_at.get(mine)
+        if line and (argument := self._named_by(line, found)):
             said = f"The argument {argument} names another image to copy from."
         elif (name := new.partition("@")[0]) == old.partition("@")[0]:
             said = f"It copies from {name}, which is another image now."
         return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=found.build.number)
 
-    def _named_by(self, step: StepFacts, place: int, found: Match) -> str:
-        """The build argument that names another image in the FROM at `place`; "" where none does."""
-        if not (line := self.step_at.get(place)):
-            return ""
-        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, line.text)
+    def _named_by(self, step: StepFacts, found: Match) -> str:
+        """The build argument that names another image in the FROM lines that a step stands on; "" where none does."""
+        written = " ".join(base.written for base in variables.bases(self.now, step.stage))
+        named = variables.in_from(self.now, found.build, written)
         return next((each.name for each in named if each.kind is CauseKind.ARGUMENT_CHANGED), "")
 
     def edited(self, step: StepFacts, found: Match) -> Cause | None:
