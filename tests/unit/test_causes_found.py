@@ -213,10 +213,10 @@ def test_an_option_that_every_run_sees(option: str) -> None:
     around, value = OPTIONS[option]
     asked = Asked("FROM busybox AS app\nRUN --mount=type=tmpfs,target=/t x\n", {})
     cause = twice(asked, asked.but(around=around)).causes["app:2"]
-    assert (cause.kind, cause.old, cause.new) == ("environment-changed", None, value)
+    assert (cause.kind, cause.old, cause.new) == ("environment-changed", None, f"{option}={value}")
     assert cause.detail == f"The option {option} is new."
     cause = twice(asked.but(around=around), asked).causes["app:2"]
-    assert (cause.kind, cause.old, cause.new) == ("environment-changed", value, None)
+    assert (cause.kind, cause.old, cause.new) == ("environment-changed", f"{option}={value}", None)
 
 
 @pytest.mark.parametrize("name", ["BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_CACHE_MOUNT_NS"])

@@ -239,8 +239,10 @@ class Differences:
         given, before = around.options(one), around.options(two)
         if option := next((name for name in {**given, **before} if given.get(name) != before.get(name)), None):
             new, old = given.get(option), before.get(option)
-            said = f"The option {option} {_what(old, new)}."
-            return root(step, CauseKind.ENVIRONMENT_CHANGED, said, old=old, new=new, against=against)
+            return root(
+                step, CauseKind.ENVIRONMENT_CHANGED, f"The option {option} {_what(old, new)}.", old=_set(option, old),
+                new=_set(option, new), against=against,
+            )  # fmt: skip
         text = " ".join((step.text, *around.ARGUMENTS))
         named = variables.in_text(self.now, step.stage, found.build, found.step.stage, text)
         if named:
