@@ -272,7 +272,7 @@ class Crew:
         await self._errands.done()
 
     async def close(self) -> None:
-        """End what is still being found out; what was just built or stopped is remembered first, unless it takes long."""
+        """End what is still being found out; a build just ended is remembered first, unless that takes long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REMEMBER_S):
                 for member in tuple(self.members.values()):

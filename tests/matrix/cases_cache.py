@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from tests.matrix.case import BASE, FILES, INSTRUCTION, NO_CACHE, PLATFORM, STAGE, Build, Case, each, miss, then
+from tests.matrix.case import (
+    ARGUMENT,
+    BASE,
+    ENVIRONMENT,
+    FILES,
+    INSTRUCTION,
+    NO_CACHE,
+    PLATFORM,
+    STAGE,
+    Build,
+    Case,
+    each,
+    miss,
+    then,
+)
 from tests.matrix.moves import edit, image, labelled, options, tag, write
 
 APP = """
@@ -285,5 +299,59 @@ CASES = (
             ),
         ),
         TREE,
+    ),
+    Case(
+        "platform's argument in a stage that is built on the builder's own",
+        """
+        FROM --platform=$BUILDPLATFORM busybox AS make
+        RUN echo prepare NONCE
+        ARG TARGETARCH
+        RUN mkdir /o; echo $TARGETARCH > /o/x
+        FROM scratch AS app
+        COPY --from=make /o /o
+        """,
+        (
+            then(
+                options("--platform", "linux/arm64"),
+                misses=miss("make RUN mkdir", PLATFORM, old="amd64", new="arm64")
+                + miss("app COPY", STAGE, root="make RUN mkdir"),
+                open=("app COPY",),
+            ),
+            then(
+                options("--platform", "linux/arm64", "--build-arg", "TARGETARCH=own"),
+                misses=miss("make RUN mkdir", ARGUMENT, old="arm64", new="own")
+                + miss("app COPY", STAGE, root="make RUN mkdir"),
+                open=("app COPY",),
+            ),
+        ),
+        options=("--platform", "linux/amd64"),
+    ),
+    Case(
+        "two names of one image, and one of them moved",
+        """
+        FROM one-NONCE:1 AS left
+        RUN mkdir /l; echo NONCE > /l/x
+        FROM two-NONCE:1 AS app
+        RUN echo right NONCE
+        COPY --from=left /l /l
+        """,
+        (
+            then(
+                tag("other-base:latest", "two-NONCE:1"),
+                misses=miss("app RUN", BASE, below=("app COPY",), old="two-NONCE:1@", new="two-NONCE:1@"),
+            ),
+        ),
+        setup=(tag("busybox:latest", "one-NONCE:1"), tag("busybox:latest", "two-NONCE:1")),
+    ),
+    Case(
+        "options that every RUN sees",
+        "FROM busybox AS app\nRUN : NONCE\n",
+        (
+            then(once=("--network", "none"), misses=miss("app RUN", ENVIRONMENT, new="none", said="--network")),
+            then(once=("--shm-size", "64m"), misses=miss("app RUN", ENVIRONMENT, said="--shm-size")),
+            then(once=("--ulimit", "nofile=100"), misses=miss("app RUN", ENVIRONMENT, new="100", said="--ulimit")),
+            then(once=("--add-host", "h:1.2.3.4"), misses=miss("app RUN", ENVIRONMENT, new="h", said="--add-host")),
+            then(),
+        ),
     ),
 )

@@ -319,4 +319,55 @@ CASES = (
         (then(options(*arg("A=2"), *arg("B=2")), misses=(*miss(ONE, ARGUMENT), Miss(TWO, PARENT, root=ONE))),),
         TREE,
     ),
+    Case(
+        "USER and WORKDIR above what they do not show in",
+        """
+        FROM busybox AS app
+        RUN : NONCE
+        ARG OWNER=0
+        USER $OWNER
+        WORKDIR /made
+        COPY --link src/a ./NONCE/
+        """,
+        (
+            then(
+                edit("USER $OWNER", "USER 1000"),
+                misses=miss("app WORKDIR", ENVIRONMENT, old="root", new="1000", said="USER"),
+            ),
+            then(
+                edit("USER 1000", "USER $OWNER"),
+                options(*arg("OWNER=1001")),
+                misses=miss("app WORKDIR", ARGUMENT, new="OWNER=1001"),
+            ),
+            then(
+                edit("/made", "/other"),
+                misses=miss("app WORKDIR", INSTRUCTION)
+                + miss("app COPY", ENVIRONMENT, old="/made", new="/other", said="WORKDIR"),
+            ),
+            then(
+                options(*arg("OWNER=1001"), *arg("SOURCE_DATE_EPOCH=1000000")),
+                misses=miss("app WORKDIR", ARGUMENT, new="SOURCE_DATE_EPOCH=1000000"),
+            ),
+        ),
+        TREE,
+    ),
+    Case(
+        "scratch and an image, there and back",
+        """
+        FROM busybox AS make
+        RUN mkdir /o; echo NONCE > /o/x
+        FROM scratch AS app
+        COPY --from=make /o /o
+        COPY src/a /NONCE/
+        """,
+        (
+            then(
+                edit("FROM scratch", "FROM busybox"),
+                misses=miss("app COPY --from", BASE, below=("app COPY src",), old="scratch", new="busybox"),
+            ),
+            then(edit("FROM busybox AS app", "FROM scratch AS app")),
+            then(edit("COPY --from=make /o /o\n", ""), misses=miss("app COPY", REMOVED, old="COPY --from=make")),
+        ),
+        TREE,
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.matrix import case
 from tests.matrix.case import (
     ARGUMENT,
     ENVIRONMENT,
@@ -432,6 +433,31 @@ CASES = (
         TREE,
     ),
     Case(
+        "argument names the stage that the target is built on",
+        """
+        ARG MODE=dev
+        FROM busybox AS base
+        RUN echo base NONCE
+        FROM base AS app-dev
+        RUN echo dev > /mode
+        FROM base AS app-prod
+        RUN echo prod > /mode
+        FROM app-${MODE} AS final
+        COPY src/a /a
+        RUN cat /mode
+        """,
+        (
+            then(
+                options("--build-arg", "MODE=prod"),
+                misses=each(FIRST, "app-prod RUN")
+                + miss("final COPY", case.BASE, below=("final RUN",), old="app-dev", new="app-prod", said="MODE"),
+            ),
+            then(options()),
+            then(options("--target", "app-prod")),
+        ),
+        TREE,
+    ),
+    Case(
         "stage put below another one",
         "FROM busybox AS app\nRUN echo app NONCE\nCOPY src/a /a\n",
         (
@@ -440,6 +466,28 @@ CASES = (
                 misses=miss("base RUN", FIRST, below=("app RUN", "app COPY")),
             ),
             then(edit("FROM base AS app", "FROM busybox AS app")),
+        ),
+        TREE,
+    ),
+    Case(
+        "FROM of another stage",
+        """
+        FROM busybox AS dev
+        RUN echo dev NONCE
+        FROM busybox AS prod
+        RUN echo prod NONCE
+        FROM dev AS final
+        COPY src/a /a
+        RUN ls
+        """,
+        (
+            then(options("--target", "prod"), misses=each(FIRST, "prod RUN")),
+            then(
+                options(),
+                edit("FROM dev AS", "FROM prod AS"),
+                misses=miss("final COPY", case.BASE, below=("final RUN",), old="dev", new="prod"),
+            ),
+            then(edit("FROM prod AS", "FROM dev AS")),
         ),
         TREE,
     ),

@@ -14,7 +14,7 @@ from hitmiss.cache.facts import BuildFacts, Key, Known, StepFacts
 from hitmiss.cache.keys import Keys, contents_of, shapes_of
 from hitmiss.cache.operations import Image, Selected
 from hitmiss.project.dockerfile import parse
-from hitmiss.project.operations import Question
+from hitmiss.project.operations import Question, Surroundings
 from hitmiss.project.outline import steps_of
 
 SALT = b"salt" * 8
@@ -33,6 +33,7 @@ class Asked:
     images: dict[str, Image] = field(default_factory=lambda: dict(IMAGES))
     outputs: dict[str, str] = field(default_factory=dict)
     """What a stage puts out: equal texts are equal bytes; every new key is new bytes where nothing is said."""
+    around: Surroundings = field(default_factory=Surroundings)
 
     def but(self, **more: object) -> Asked:
         return replace(self, **more)  # type: ignore[arg-type]
@@ -62,7 +63,9 @@ class Cache:
 
     def build(self, asked: Asked) -> Imagined:
         """Plan, build and explain."""
-        question = Question(parse(asked.dockerfile), asked.target, asked.args, {}, {}, "linux/amd64")
+        question = Question(
+            parse(asked.dockerfile), asked.target, asked.args, {}, {}, "linux/amd64", around=asked.around
+        )
         operations = derive(question, images=asked.images)
         contents = contents_of(operations, lambda _, selected: _digest(asked.files, selected))
         keys = Keys(operations, contents, salt=SALT, same_as=self.same_as)

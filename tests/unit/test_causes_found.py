@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hitmiss.build.model import Planned
+from hitmiss.cache.operations import Image
 from hitmiss.cache.plan import Request
-from tests.support.imagined import Asked, Cache, Imagined
+from hitmiss.project.operations import Surroundings
+from tests.support.imagined import IMAGES, Asked, Cache, Imagined
 
 HEREDOC = "FROM busybox AS a\nARG V=1\nENV E=$V\nCOPY <<EOF /x\none $E\nEOF\n"
 
@@ -72,3 +76,204 @@ def test_a_stage_that_is_put_below_another_one_is_the_root() -> None:
         "app:1": ("parent-missed", "base:2"),
         "app:2": ("parent-missed", "base:2"),
     }
+
+
+SWITCH = """\
+ARG MODE=dev
+FROM busybox AS base
+RUN base
+FROM base AS app-dev
+RUN dev
+FROM base AS app-prod
+RUN prod
+FROM app-${MODE} AS final
+RUN cat
+"""
+
+
+def test_an_argument_names_another_stage_to_build_on() -> None:
+    asked = Asked(SWITCH, {})
+    build = twice(asked, asked.but(args={"MODE": "prod"}))
+    assert build.causes["app-prod:1"].kind == "first-build"
+    cause = build.causes["final:1"]
+    assert (cause.kind, cause.root, cause.old, cause.new) == (
+        "base-image-changed", "final:1", "app-dev", "app-prod"
+    )  # fmt: skip
+    assert cause.detail == "The argument MODE names another base."
+
+
+def test_a_from_that_names_another_stage() -> None:
+    """The stage above, which has no step of its own, is built on another one."""
+    asked = Asked(SWITCH.replace("FROM app-${MODE} AS final", "FROM app-dev AS mid\nFROM mid AS final"), {})
+    build = twice(asked, asked.but(dockerfile=asked.dockerfile.replace("FROM app-dev", "FROM app-prod")))
+    cause = build.causes["final:1"]
+    assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "app-dev", "app-prod")
+    assert cause.detail == "It is built on another stage."
+
+
+def test_what_a_stage_named_by_an_argument_sets() -> None:
+    text = SWITCH.replace("RUN dev", "ENV A=1\nRUN dev").replace("RUN cat", "COPY $A/f /to/")
+    build = twice(Asked(text, {}), Asked(text.replace("ENV A=1", "ENV A=2"), {}))
+    cause = build.causes["final:1"]
+    assert (cause.kind, cause.root) == ("parent-missed", "app-dev:1")
+    text = text.replace("ENV A=1\nRUN dev", "RUN dev\nENV A=1").replace("$A/f", "$A")
+    cause = twice(Asked(text, {}), Asked(text.replace("ENV A=1", "ENV A=2"), {})).causes["final:1"]
+    assert (cause.kind, cause.old, cause.new) == ("environment-changed", "A=1", "A=2")
+
+
+ON_SCRATCH = "FROM busybox AS make\nRUN mk\nFROM scratch AS app\nCOPY --from=make /o /o\nCOPY f /f\nCOPY g /g\n"
+
+
+def on_scratch(old: str, new: str, step: str) -> tuple[str, str, str | None, str | None]:
+    """The cause of that step after an edit of the Dockerfile."""
+    assert old in ON_SCRATCH
+    files = {"f": "f", "g": "g"}
+    cause = twice(Asked(ON_SCRATCH, files), Asked(ON_SCRATCH.replace(old, new), files)).causes[step]
+    return cause.kind.value, cause.root, cause.old, cause.new
+
+
+def test_scratch_becomes_an_image() -> None:
+    kind, root, old, new = on_scratch("FROM scratch", "FROM busybox", "app:2")
+    assert (kind, root, old, new) == ("base-image-changed", "app:2", "scratch", "busybox@bbbbbbbbbbbb")
+
+
+def test_the_first_step_on_scratch_is_gone_or_new() -> None:
+    assert on_scratch("COPY --from=make /o /o\n", "", "app:1") == (
+        "step-removed", "app:1", "COPY --from=make /o /o", None
+    )  # fmt: skip
+    kind, root, _, new = on_scratch("scratch AS app\n", "scratch AS app\nCOPY new /n\n", "app:1")
+    assert (kind, root, new) == ("step-inserted", "app:1", "COPY new /n")
+
+
+def test_a_copy_on_scratch_is_edited() -> None:
+    """With --link it stands on nothing, whatever is above."""
+    assert on_scratch("COPY g", "COPY --link g", "app:3")[0] == "instruction-changed"
+    text = "FROM busybox AS app\nCOPY --link f /f\n"
+    build = twice(Asked(text, {"f": "f"}), Asked(text.replace(" --link", ""), {"f": "f"}))
+    assert build.causes["app:2"].kind == "instruction-changed"
+
+
+def above(asked: Asked, old: str, new: str) -> dict[str, tuple[str, str | None, str | None]]:
+    """The causes that are their own roots after an edit of the Dockerfile."""
+    assert old in asked.dockerfile
+    build = twice(asked, asked.but(dockerfile=asked.dockerfile.replace(old, new)))
+    return {
+        step: (cause.kind.value, cause.old, cause.new) for step, cause in build.causes.items() if cause.root == step
+    }
+
+
+def test_user_above_a_workdir() -> None:
+    """The folder that it makes is USER's."""
+    made = Asked("FROM busybox AS app\nRUN x\nUSER 0\nWORKDIR /made\n", {})
+    assert above(made, "USER 0", "USER 1000") == {"app:3": ("environment-changed", "root", "1000")}
+    assert above(made, "USER 0", "USER me:7") == {"app:3": ("environment-changed", "root", "me:7")}
+    made = Asked("FROM busybox AS app\nRUN x\nARG U=1\nUSER $U\nWORKDIR /made\n", {})
+    assert above(made, "U=1", "U=2") == {"app:3": ("argument-changed", "U=1", "U=2")}
+
+
+def test_workdir_above_a_linked_copy() -> None:
+    asked = Asked("FROM busybox AS app\nWORKDIR /old\nCOPY --link f ./x/\n", {"f": "f"})
+    assert above(asked, "/old", "/new")["app:3"] == ("environment-changed", "/old/x/", "/new/x/")
+    asked = Asked("FROM busybox AS app\nARG D=/old\nWORKDIR $D\nCOPY --link f ./x/\n", {"f": "f"})
+    assert above(asked, "D=/old", "D=/new")["app:3"] == ("argument-changed", "D=/old", "D=/new")
+
+
+def test_a_base_of_another_workdir_below_a_linked_copy() -> None:
+    old, new = (Image(f"sha256:{name}", known=True, workdir=f"/{name}") for name in ("old", "new"))
+    asked = Asked("FROM own AS app\nCOPY --link f ./x/\n", {"f": "f"}, images={"own": old})
+    cause = twice(asked, asked.but(images={"own": new})).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "own@old", "own@new")
+
+
+def test_the_time_of_what_a_workdir_makes() -> None:
+    asked = Asked("FROM busybox AS app\nRUN x\nWORKDIR /made\n", {})
+    cause = twice(asked, asked.but(args={"SOURCE_DATE_EPOCH": "5"})).causes["app:3"]
+    assert (cause.kind, cause.old, cause.new) == ("argument-changed", None, "SOURCE_DATE_EPOCH=5")
+
+
+def test_an_argument_names_another_folder_to_copy_from() -> None:
+    asked = Asked("FROM busybox AS app\nARG D=a\nCOPY $D/f /f\n", {"a/f": "1", "b/f": "2"})
+    assert above(asked, "D=a", "D=b") == {"app:2": ("argument-changed", "D=a", "D=b")}
+
+
+ONE_IMAGE = {name: Image("sha256:one", known=True, digest="sha256:" + "1" * 64) for name in ("one:1", "two:1")}
+MOVED = {**ONE_IMAGE, "two:1": Image("sha256:two", known=True, digest="sha256:" + "2" * 64)}
+
+
+@pytest.mark.parametrize(
+    "line", ["FROM two:1 AS app\nRUN x\n", "FROM one:1 AS app\nRUN --mount=from=two:1,target=/t x\n"]
+)
+def test_of_two_names_of_an_image_the_one_that_is_used_is_told(line: str) -> None:
+    asked = Asked(f"FROM one:1 AS left\nRUN l\n{line}COPY --from=left /l /l\n", {}, images=ONE_IMAGE)
+    cause = twice(asked, asked.but(images=MOVED)).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "two:1@" + "1" * 12, "two:1@" + "2" * 12)
+    assert "two:1, which is another image now" in cause.detail or "mount" not in line
+
+
+OPTIONS = {
+    "--network": (Surroundings(network="none"), "none"),
+    "--add-host": (Surroundings(hosts=("h:1.2.3.4", "i:1.2.3.4")), "h, i"),
+    "--ulimit": (Surroundings(ulimits=("nofile=100", "core=0:1")), "core=0:1, nofile=100:100"),
+    "--shm-size": (Surroundings(shm_size="1m"), "1048576"),
+    "--cgroup-parent": (Surroundings(cgroup_parent="x"), "x"),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_option_that_every_run_sees(option: str) -> None:
+    around, value = OPTIONS[option]
+    asked = Asked("FROM busybox AS app\nRUN --mount=type=tmpfs,target=/t x\n", {})
+    cause = twice(asked, asked.but(around=around)).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("environment-changed", None, f"{option}={value}")
+    assert cause.detail == f"The option {option} is new."
+    cause = twice(asked.but(around=around), asked).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("environment-changed", f"{option}={value}", None)
+
+
+@pytest.mark.parametrize("name", ["BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_CACHE_MOUNT_NS"])
+def test_an_argument_that_no_run_declares(name: str) -> None:
+    asked = Asked("FROM busybox AS app\nRUN --mount=type=cache,target=/t x\n", {})
+    cause = twice(asked, asked.but(args={name: "n"})).causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("argument-changed", None, f"{name}=n")
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ("http://u/x.txt", "What http://u/x.txt gives"),
+        ("http://u/x http://u/y", "What one of http://u/x, http://u/y gives"),
+    ],
+)
+def test_an_address_gives_something_else(sources: str, said: str) -> None:
+    """Of several nobody knows which."""
+    asked = Asked(f"FROM busybox AS app\nRUN x\nADD {sources} /to/\n", {}, outputs={"app:3": "same"})
+    cause = twice(asked, asked.but(outputs={})).causes["app:3"]
+    assert (cause.kind, cause.detail) == ("remote-changed", f"{said} is not what it gave in build 1.")
+
+
+def test_an_argument_names_another_commit_to_add() -> None:
+    asked = Asked("FROM busybox AS app\nARG REF=v2\nADD https://u/r.git#$REF /to/\n", {})
+    build = twice(asked, asked.but(args={"REF": "main"}))
+    cause = build.causes["app:2"]
+    assert (cause.kind, cause.old, cause.new) == ("argument-changed", "REF=v2", "REF=main")
+
+
+def test_a_variable_is_filled_in_by_what_is_above_it() -> None:
+    asked = Asked("FROM busybox AS app\nARG A=1\nENV B=$A C=$B\nARG A=2\nENV C=$C\nRUN x\n", {})
+    assert above(asked, "A=1", "A=5") == {"app:2": ("argument-changed", "A=1", "A=5")}
+    asked = Asked("FROM busybox AS app\nENV A=1\nENV A=$A-x\nENV B=$A\nRUN x\n", {})
+    assert above(asked, "A=1", "A=5") == {"app:2": ("environment-changed", "A=1", "A=5")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    [("busybox", "scratch", "app:1"), ("scratch", "busybox", "app:2"), ("busybox", "other", "app:2")],
+)
+def test_an_argument_names_scratch_or_the_image_of_another_stage(old: str, new: str, step: str) -> None:
+    asked = Asked(
+        "ARG BASE\nFROM $BASE AS app\nCOPY f /f\nFROM busybox AS end\nRUN x\nCOPY --from=app /f /f\n",
+        {"f": "f"},
+        images={**IMAGES, "other": Image("sha256:other", known=True)},
+    )
+    cause = twice(asked.but(args={"BASE": old}), asked.but(args={"BASE": new})).causes[step]
+    assert (cause.kind, cause.detail) == ("base-image-changed", "The argument BASE names another base image.")

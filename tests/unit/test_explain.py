@@ -275,6 +275,21 @@ def test_a_build_in_one_line() -> None:
     assert explain.summary(Build()) == ""
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("one:1@a1", "one:1@b2", "another one:1"),
+        ("one:1@a1", "two:1@b2", "one:1 → two:1"),
+        ("app-dev", "app-prod", "app-dev → app-prod"),
+        ("scratch", "one:1@b2", "scratch → one:1"),
+        ("sha256:a1", "sha256:b2", "another base image"),
+    ],
+)
+def test_another_base_in_one_line(old: str, new: str, said: str) -> None:
+    cause = Cause(CauseKind.BASE_IMAGE_CHANGED, "", "", old=old, new=new)
+    assert explain.short(cause, step("s", 1, "RUN x")) == said
+
+
 def test_a_first_build_in_one_line() -> None:
     first = CAUSES[CauseKind.FIRST_BUILD][0]
     build = webapp("mmmm mm mmm", Status.SUCCEEDED)

@@ -11,7 +11,7 @@ from math import inf
 import msgspec
 
 from hitmiss.build.model import Cause, CauseKind
-from hitmiss.cache import matching
+from hitmiss.cache import matching, variables
 from hitmiss.cache.differences import Changes, Differences, Evidence, address, root
 from hitmiss.cache.facts import StepFacts
 from hitmiss.cache.keys import stage_input
@@ -46,11 +46,20 @@ class _Explainer(Differences):
         if self.now.keys[step.operation] in self.e.known:
             return self._known_before(step, above)
         found = self._nearest(step)
-        if above and (found or self.found[above.id].kind is not CauseKind.FIRST_BUILD):
-            return self._parent(step, above, found)
+        if above:
+            new = self.found[above.id].kind is CauseKind.FIRST_BUILD
+            if new and found and (switched := self._switched(step, found)):
+                return switched
+            if found or not new:
+                return self._parent(step, above, found)
         if found is None:
             return self._new(step, above)
         return self.compared(step, found)
+
+    def _switched(self, step: StepFacts, found: Match) -> Cause | None:
+        """Whether its FROM names another stage, one that was there before and that nothing built on: it tells why."""
+        cause = self._built_on(step, found)
+        return cause if cause and variables.bases(found.build, cause.new or "") else None
 
     def _asked(self, step: StepFacts) -> str:
         """The stage that has this step and was asked to run; two stages may share one step, "" where there is none."""

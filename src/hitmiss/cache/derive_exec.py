@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from hitmiss.cache.around import SHARED_MEMORY
 from hitmiss.cache.canonical import NOTHING, Fields
 from hitmiss.cache.derive_files import by_number, made
 from hitmiss.project.operations import Operation as Work
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from hitmiss.cache.derive import Deriver
 
 DEFAULT_SHELL: Final = ("/bin/sh", "-c")
-_SHM: Final = "/dev/shm"  # noqa: S108 - a mount, no file of ours
 _PIPES: Final = "/dev/pipes/"
 _NO_VARIABLES: Final = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
 """Arguments that BuildKit does not hand to a RUN."""
@@ -42,7 +42,7 @@ def run(to: Deriver, work: Work) -> int:
         mounts.add({name: scope.told(value) for name, value in mount.options.items()}, _state(to, source))
     around = to.run.question.around
     if size := _bytes(around.shm_size):
-        mounts.bind(_SHM, NOTHING, {"output": -1, "mountType": _TMPFS, "TmpfsOpt": {"size": size}})
+        mounts.bind(SHARED_MEMORY, NOTHING, {"output": -1, "mountType": _TMPFS, "TmpfsOpt": {"size": size}})
     network = instruction.flag("network").lower() or around.network
     others: Fields = {
         "network": _NETWORKS.get(network, 0),

@@ -6,23 +6,28 @@ Pure. `causes.py` decides what is compared, and follows the chains; here is what
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import msgspec
 
 from hitmiss.build.model import Alteration, Cause, CauseKind, FileChange
-from hitmiss.cache import ignoring, matching, variables
+from hitmiss.cache import actions, around, ignoring, matching, variables
 from hitmiss.cache.facts import BuildFacts, Key, Known, Rules, StepFacts
 from hitmiss.cache.keys import stage_input
 from hitmiss.cache.matching import Match
 from hitmiss.cache.operations import Kind, Operation, Selected
 from hitmiss.cache.plan import Request
 from hitmiss.project.entries import FOLDER
+from hitmiss.project.stages import SCRATCH
 
 Changes = Callable[[BuildFacts, str, tuple[Selected, ...]], tuple[FileChange, ...]]
 """An earlier build, a context, what is read of it → what differs there now."""
 
+
+_FROM = re.compile(r"\bfrom=([^\s,]+)")
+"""What a COPY or a mount reads."""
 
 There = Callable[[str, str], bool]
 """A context and a path → whether it is on disk, for BuildKit to see or not."""
@@ -67,6 +72,7 @@ class Differences:
             self._base(step, found)
             or self.edited(step, found)
             or self._position(step, found)
+            or self._built_on(step, found)
             or self._instruction(step, found, one, two)
             or self.environment(step, found, one, two)
             or self.files(step, found, one, two)
@@ -81,33 +87,42 @@ class Differences:
 
     def _base(self, step: StepFacts, found: Match) -> Cause | None:
         mine, theirs = matching.base_of(self.now, step.operation), matching.base_of(found.build, found.step.operation)
-        if mine < 0 or theirs < 0 or self.now.keys[mine] == found.build.keys[theirs]:
+        if _key(self.now, mine) == _key(found.build, theirs):
             return None
-        new, old = _image(self.now, mine), _image(found.build, theirs)
-        if self.now.operations.all[mine].kind is not Kind.IMAGE and new == old:
-            return None
-        here, there = self.now.operations.all[mine].platform, found.build.operations.all[theirs].platform
-        if here != there:
-            return self._built_for(step, there, here, found.build.number)
-        argument = self._named_by(step, mine, found)
+        new, old = (
+            _image(self.now, mine, _bases(self.now, step)),
+            _image(found.build, theirs, _bases(found.build, found.step)),
+        )
+        if mine < 0 or theirs < 0:
+            # An edited one may have got --link, or lost it, and stand on nothing for that.
+            if self.edited(step, found):
+                return None
+        else:
+            here, there = self.now.operations.all[mine], found.build.operations.all[theirs]
+            if here.kind is not Kind.IMAGE and new == old:
+                return None
+            if here.platform != there.platform:
+                return self._built_for(step, there.platform, here.platform, found.build.number)
+        argument = self._named_by(step, found)
         said = f"The argument {argument} names another base image." if argument else "The base image is another one."
         return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=found.build.number)
 
     def _copied(self, step: StepFacts, mine: int, found: Match, theirs: int) -> Cause:
         """An image that it copies from, and does not stand on, is not what it was."""
-        old, new = _image(found.build, theirs), _image(self.now, mine)
+        names = _FROM.findall(step.text)
+        old, new = _image(found.build, theirs, names), _image(self.now, mine, names)
         said = "The image that it copies from is another one."
-        if argument := self._named_by(step, mine, found):
+        line = self.step_at.get(mine)
+        if line and (argument := self._named_by(line, found)):
             said = f"The argument {argument} names another image to copy from."
         elif (name := new.partition("@")[0]) == old.partition("@")[0]:
             said = f"It copies from {name}, which is another image now."
         return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=found.build.number)
 
-    def _named_by(self, step: StepFacts, place: int, found: Match) -> str:
-        """The build argument that names another image in the FROM at `place`; "" where none does."""
-        if not (line := self.step_at.get(place)):
-            return ""
-        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, line.text)
+    def _named_by(self, step: StepFacts, found: Match) -> str:
+        """The build argument that names another image in the FROM lines that a step stands on; "" where none does."""
+        written = " ".join(base.written for base in variables.bases(self.now, step.stage))
+        named = variables.in_from(self.now, found.build, written)
         return next((each.name for each in named if each.kind is CauseKind.ARGUMENT_CHANGED), "")
 
     def edited(self, step: StepFacts, found: Match) -> Cause | None:
@@ -121,16 +136,9 @@ class Differences:
     def _instruction(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
         """Text that is the same, and means something else."""
         against = found.build.number
-        heredocs = _heredocs(self.now, one), _heredocs(found.build, two)
-        if one.kind is not Kind.EXEC and (one.own != two.own or heredocs[0] != heredocs[1]):
-            named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
-            if named:
-                return _of_variable(step, named, against)
-            return root(
-                step, CauseKind.INSTRUCTION_CHANGED, "What it does was edited.", old=_first_change(two, one),
-                new=_first_change(one, two), against=against,
-            )  # fmt: skip
-        if one.kind is Kind.EXEC and one.value("args") != two.value("args"):
+        if one.kind is not Kind.EXEC:
+            return self._on_files(step, found, one, two)
+        if one.value("args") != two.value("args"):
             shell, before = _shell(one), _shell(two)
             if shell != before:
                 return root(step, CauseKind.ENVIRONMENT_CHANGED, "SHELL is another one.", old=before, new=shell,
@@ -141,18 +149,73 @@ class Differences:
             )  # fmt: skip
         return None
 
+    def _on_files(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
+        """The same for a COPY, ADD or WORKDIR: what it reads, and what it does with that."""
+        against = found.build.number
+        mine, theirs = actions.read(one), actions.read(two)
+        heredocs = _heredocs(self.now, one), _heredocs(found.build, two)
+        reads = [each.selected for each in one.inputs], [each.selected for each in two.inputs]
+        if mine == theirs and heredocs[0] == heredocs[1] and reads[0] == reads[1]:
+            return None
+        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
+        if named:
+            return _of_variable(step, named, against)
+        if mine.rest != theirs.rest or heredocs[0] != heredocs[1]:
+            return root(
+                step, CauseKind.INSTRUCTION_CHANGED, "What it does was edited.", old=_first_change(two, one),
+                new=_first_change(one, two), against=against,
+            )  # fmt: skip
+        if mine.timestamp != theirs.timestamp:
+            text = "$SOURCE_DATE_EPOCH"
+            named = variables.in_text(self.now, step.stage, found.build, found.step.stage, text)
+            return _of_variable(step, named, against) if named else None
+        if mine.folder != theirs.folder:
+            return self._set_above(step, found, "WORKDIR", theirs.folder, mine.folder)
+        if mine.user != theirs.user:
+            return self._set_above(step, found, "USER", theirs.user, mine.user)
+        return None
+
+    def _set_above(self, step: StepFacts, found: Match, keyword: str, old: str, new: str) -> Cause:
+        """A WORKDIR or USER above it is another one: by a variable in it, by an edit, or that of the base image."""
+        against = found.build.number
+        mine, theirs = (
+            variables.lines(self.now, step.stage, keyword), variables.lines(found.build, found.step.stage, keyword)
+        )  # fmt: skip
+        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, "\n".join(mine))
+        if named:
+            return _of_variable(step, named, against)
+        if mine == theirs:
+            said = f"{keyword} of the base image is another one."
+            old, new = _base_image(found.build, found.step), _base_image(self.now, step)
+            return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=against)
+        said = f"{keyword} above it is another one."
+        return root(step, CauseKind.ENVIRONMENT_CHANGED, said, old=old, new=new, against=against)
+
     def _position(self, step: StepFacts, found: Match) -> Cause | None:
         """Whether a step above it is gone, or a known one came between."""
         mine, theirs = matching.below(self.now, step.operation), matching.below(found.build, found.step.operation)
-        if mine < 0 or theirs < 0 or self.now.keys[mine] == found.build.keys[theirs]:
+        if _key(self.now, mine) == _key(found.build, theirs):
             return None
-        if gone := _between(found.build, theirs, self.now.keys[mine]):
+        if gone := _between(found.build, theirs, _key(self.now, mine)):
             text = gone[-1].text
             return root(step, CauseKind.STEP_REMOVED, "A step above it is gone.", old=text, against=found.build.number)
-        if come := _between(self.now, mine, found.build.keys[theirs]):
+        if come := _between(self.now, mine, _key(found.build, theirs)):
             text = come[-1].text
             return root(step, CauseKind.STEP_INSERTED, "A step above it is new.", new=text, against=found.build.number)
         return None
+
+    def _built_on(self, step: StepFacts, found: Match) -> Cause | None:
+        """Whether the FROM of its stage names another stage."""
+        mine, theirs = matching.below(self.now, step.operation), matching.below(found.build, found.step.operation)
+        if _key(self.now, mine) == _key(found.build, theirs):
+            return None
+        pairs = zip(variables.bases(self.now, step.stage), variables.bases(found.build, found.step.stage), strict=False)
+        new, old = next(((one, two) for one, two in pairs if one.name != two.name), (None, None))
+        if not new or not old or not (new.is_stage or old.is_stage):
+            return None
+        named = variables.in_from(self.now, found.build, new.written)
+        said = f"The argument {named[0].name} names another base." if named else "It is built on another stage."
+        return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old.name, new=new.name, against=found.build.number)
 
     def environment(self, step: StepFacts, found: Match, one: Operation, two: Operation) -> Cause | None:
         if one.own == two.own or one.kind is not Kind.EXEC:
@@ -174,7 +237,15 @@ class Differences:
                     step, CauseKind.ENVIRONMENT_CHANGED, f"{shown} above it is another one.",
                     old=two.value(name) or "root", new=one.value(name) or "root", against=against,
                 )  # fmt: skip
-        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
+        given, before = around.options(one), around.options(two)
+        if option := next((name for name in {**given, **before} if given.get(name) != before.get(name)), None):
+            new, old = given.get(option), before.get(option)
+            return root(
+                step, CauseKind.ENVIRONMENT_CHANGED, f"The option {option} {_what(old, new)}.", old=_set(option, old),
+                new=_set(option, new), against=against,
+            )  # fmt: skip
+        text = " ".join((step.text, *around.ARGUMENTS))
+        named = variables.in_text(self.now, step.stage, found.build, found.step.stage, text)
         if named:
             return _of_variable(step, named, against)
         return root(
@@ -232,6 +303,9 @@ class Differences:
                 continue
             source = self.now.operations.all[each.operation]
             if source.kind is Kind.REMOTE:
+                named = variables.in_text(self.now, step.stage, found.build, found.step.stage, step.text)
+                if named:
+                    return _of_variable(step, named, found.build.number)
                 return root(step, CauseKind.REMOTE_CHANGED, f"{address([source])} gives something else.",
                              against=found.build.number)  # fmt: skip
             if source.kind is Kind.IMAGE:
@@ -319,22 +393,38 @@ def root(
 
 
 def _of_variable(step: StepFacts, changed: Sequence[variables.Variable], against: int) -> Cause:
-    first = next((each for each in changed if each.kind is CauseKind.ARGUMENT_CHANGED), changed[0])
-    word = "argument" if first.kind is CauseKind.ARGUMENT_CHANGED else "variable"
+    kinds = (CauseKind.ARGUMENT_CHANGED, CauseKind.PLATFORM_CHANGED, CauseKind.ENVIRONMENT_CHANGED)
+    first = min(changed, key=lambda each: kinds.index(each.kind))
     more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-    what = "is new" if first.old is None else "is gone" if first.new is None else "has another value"
+    word = "argument" if first.kind is CauseKind.ARGUMENT_CHANGED else "variable"
+    said = f"The {word} {first.name} {_what(first.old, first.new)}{more}."
+    if first.kind is CauseKind.PLATFORM_CHANGED:
+        said = f"The platform is another one, and with it {first.name}{more}."
     return root(
-        step, first.kind, f"The {word} {first.name} {what}{more}.", old=_set(first.name, first.old),
-        new=_set(first.name, first.new), against=against,
-    )  # fmt: skip
+        step, first.kind, said, old=_set(first.name, first.old), new=_set(first.name, first.new), against=against
+    )
+
+
+def _what(old: str | None, new: str | None) -> str:
+    """What became of something that has a value."""
+    return "is new" if old is None else "is gone" if new is None else "has another value"
 
 
 def _set(name: str, value: str | None) -> str | None:
     return None if value is None else f"{name}={value}"
 
 
-def _between(build: BuildFacts, place: int, key: Key) -> list[StepFacts]:
-    """The steps from `place` down to the operation of that key, the uppermost first; none where it is not below."""
+def _key(build: BuildFacts, place: int) -> Key | None:
+    """The key of an operation; None where there is none: scratch."""
+    return build.keys[place] if place >= 0 else None
+
+
+def _between(build: BuildFacts, place: int, key: Key | None) -> list[StepFacts]:
+    """The steps from `place` down to the operation of that key (None: to scratch), the uppermost first; none where it
+    is not below.
+    """
+    if place < 0:
+        return []
     steps = {each.operation: each for each in build.steps}
     found: list[StepFacts] = []
     for at in (place, *matching.chain(build, place)):
@@ -342,22 +432,40 @@ def _between(build: BuildFacts, place: int, key: Key) -> list[StepFacts]:
             return found
         if at in steps:
             found.append(steps[at])
-    return []
+    return found if key is None else []
 
 
-def _image(build: BuildFacts, place: int) -> str:
-    """A base for people: its name and the beginning of its digest."""
+def _image(build: BuildFacts, place: int, names: Collection[str] = ()) -> str:
+    """A base for people: its name (of several the one among `names`) and the beginning of its digest."""
+    if place < 0:
+        return SCRATCH
     operation = build.operations.all[place]
-    name = operation.value("name") or operation.value("identity")
-    for given, image in build.images.items():
-        if image.identity == operation.value("identity"):
-            digest = (image.digest or image.identity).removeprefix("sha256:")[:12]
-            return f"{given}@{digest}"
-    return name
+    identity = operation.value("identity")
+    given = [name for name, image in build.images.items() if image.identity == identity]
+    if not given:
+        return operation.value("name") or identity
+    return _digested(build, next((name for name in given if name in names), given[0]))
+
+
+def _bases(build: BuildFacts, step: StepFacts) -> list[str]:
+    """What the FROM lines name that its stage is built on."""
+    return [base.name for base in variables.bases(build, step.stage)]
+
+
+def _base_image(build: BuildFacts, step: StepFacts) -> str:
+    """The image that its stage is built on in the end, for people."""
+    return next((_digested(build, name) for name in reversed(_bases(build, step))), "")
+
+
+def _digested(build: BuildFacts, name: str) -> str:
+    image = build.images.get(name)
+    return f"{name}@{(image.digest or image.identity).removeprefix('sha256:')[:12]}" if image else name
 
 
 def address(sources: Sequence[Operation]) -> str:
-    return next((each.value("identity") for each in sources if each.kind is Kind.REMOTE), "the address")
+    """What is fetched, for people."""
+    found = list(dict.fromkeys(each.value("identity") for each in sources if each.kind is Kind.REMOTE))
+    return f"one of {', '.join(found)}" if len(found) > 1 else found[0] if found else "the address"
 
 
 def _count(changes: Sequence[FileChange], which: str = "") -> str:

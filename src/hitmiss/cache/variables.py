@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -11,11 +10,13 @@ import msgspec
 from hitmiss.build.model import CauseKind
 from hitmiss.cache.facts import BuildFacts
 from hitmiss.errors import UsageError
-from hitmiss.project.dockerfile import Instruction, parse
-from hitmiss.project.scope import declared
+from hitmiss.project.dockerfile import Dockerfile, Instruction, Stage, parse
+from hitmiss.project.scope import declared, fill, global_values, platform_values
+from hitmiss.project.words import WordError
 from hitmiss.settings import looks_secret
 
 HIDDEN = "(hidden)"
+_AUTOMATIC = platform_values("", "", "", {}).keys() - {"TARGETSTAGE"}
 _NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
 
 
@@ -28,9 +29,20 @@ class Variable(msgspec.Struct, frozen=True):
     new: str | None
 
 
+class Base(msgspec.Struct, frozen=True):
+    """What a FROM names: as written, and with its variables filled in; `is_stage` tells a stage from an image."""
+
+    written: str
+    name: str
+    is_stage: bool
+
+
 class _Setting(msgspec.Struct, frozen=True):
+    """A variable as an ARG or ENV sets it; `around` are the variables that its text names, as they stood there."""
+
     argument: bool
     text: str | None
+    around: dict[str, _Setting] = {}
 
 
 def in_environment(
@@ -38,51 +50,92 @@ def in_environment(
 ) -> list[Variable]:
     """The variables that a RUN saw with another value, the first of the Dockerfile first."""
     names = [name for name in {**new, **old} if new.get(name) != old.get(name)]
-    mine, theirs = _settings(now.dockerfile, stage), _settings(then.dockerfile, then_stage)
+    mine, theirs = _settings(now, stage), _settings(then, then_stage)
     order = list({**mine, **theirs})
     names.sort(key=lambda name: order.index(name) if name in order else len(order))
     found: list[Variable] = []
     for name in names:
         setting, before = mine.get(name), theirs.get(name)
+        if _by_platform(now, then, name, setting, before):
+            found.append(Variable(name, CauseKind.PLATFORM_CHANGED, old.get(name), new.get(name)))
+            continue
         if _by_argument(setting, before):
             found.append(_variable(name, CauseKind.ARGUMENT_CHANGED, old.get(name), new.get(name)))
             continue
-        behind = _behind(now, then, mine, theirs, setting.text or "") if setting and setting == before else []
-        found += behind or [_variable(name, CauseKind.ENVIRONMENT_CHANGED, old.get(name), new.get(name))]
+        found += _further(now, then, setting, before) or [
+            _variable(name, CauseKind.ENVIRONMENT_CHANGED, old.get(name), new.get(name))
+        ]
     return found
 
 
 def in_text(now: BuildFacts, stage: str, then: BuildFacts, then_stage: str, text: str) -> list[Variable]:
     """The variables named in `text` (or behind those) that differ between the builds."""
-    return _behind(now, then, _settings(now.dockerfile, stage), _settings(then.dockerfile, then_stage), text)
+    return _behind(now, then, _settings(now, stage), _settings(then, then_stage), text)
+
+
+def in_from(now: BuildFacts, then: BuildFacts, text: str) -> list[Variable]:
+    """The same for the text of a FROM, which sees the head of the Dockerfile alone."""
+    return _behind(now, then, _settings(now, None), _settings(then, None), text)
+
+
+def lines(build: BuildFacts, stage: str, keyword: str) -> list[str]:
+    """What follows a keyword in a stage and in what it is built on, those of the lowest first."""
+    line = _line(build.dockerfile, _given(build), stage)
+    found = (each for above, _ in reversed(line) for each in above.instructions)
+    return [" ".join(each.args) for each in found if each.keyword == keyword]
+
+
+def bases(build: BuildFacts, stage: str) -> tuple[Base, ...]:
+    """What the FROM of a stage names, then what the FROM of that stage names, and so on down to the image."""
+    return tuple(base for _, base in _line(build.dockerfile, _given(build), stage))
 
 
 def _behind(
-    now: BuildFacts,
-    then: BuildFacts,
-    mine: dict[str, _Setting],
-    theirs: dict[str, _Setting],
-    text: str,
-    seen: frozenset[str] = frozenset(),
+    now: BuildFacts, then: BuildFacts, mine: dict[str, _Setting], theirs: dict[str, _Setting], text: str
 ) -> list[Variable]:
     found: list[Variable] = []
     for name in dict.fromkeys(_NAME.findall(text)):
-        if name in seen:
-            continue
         setting, before = mine.get(name), theirs.get(name)
+        if _by_platform(now, then, name, setting, before):
+            if now.platforms != then.platforms:
+                old, new = (_automatic(build, name) for build in (then, now))
+                found.append(Variable(name, CauseKind.PLATFORM_CHANGED, old, new))
+            continue
         new, old = _value(now, name, setting), _value(then, name, before)
         if new != old:
             argument = _by_argument(setting, before) or (not setting and not before)
             kind = CauseKind.ARGUMENT_CHANGED if argument else CauseKind.ENVIRONMENT_CHANGED
             found.append(_variable(name, kind, old, new))
-        elif setting and setting.text:
-            found += _behind(now, then, mine, theirs, setting.text, seen | {name})
+        elif setting and setting.text == new:
+            found += _further(now, then, setting, before)
     return found
+
+
+def _further(now: BuildFacts, then: BuildFacts, setting: _Setting | None, before: _Setting | None) -> list[Variable]:
+    """What stands behind a variable that is set by the same text in both builds."""
+    if not setting or not before or setting.text is None or setting.text != before.text:
+        return []
+    return _behind(now, then, setting.around, before.around, setting.text)
 
 
 def _by_argument(setting: _Setting | None, before: _Setting | None) -> bool:
     known = setting or before
     return known is not None and known.argument
+
+
+def _by_platform(
+    now: BuildFacts, then: BuildFacts, name: str, setting: _Setting | None, before: _Setting | None
+) -> bool:
+    """Whether BuildKit itself gives the variable its value, by the platforms of the build."""
+    given = name in now.arguments or name in then.arguments
+    plain = all(each and each.argument and each.text is None for each in (setting, before))
+    return name in _AUTOMATIC and plain and not given
+
+
+def _automatic(build: BuildFacts, name: str) -> str | None:
+    """What BuildKit gives for it, where that is known: one platform was asked for."""
+    platform = build.platforms[0] if len(build.platforms) == 1 else ""
+    return platform_values("", platform, "", {})[name]
 
 
 def _value(build: BuildFacts, name: str, setting: _Setting | None) -> str | None:
@@ -97,33 +150,70 @@ def _variable(name: str, kind: CauseKind, old: str | None, new: str | None) -> V
     return Variable(name, kind, old, new)
 
 
+def _given(build: BuildFacts) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(build.arguments.items()))
+
+
+def _settings(build: BuildFacts, stage: str | None) -> dict[str, _Setting]:
+    return _all_settings(build.dockerfile, _given(build), stage)
+
+
 @lru_cache(maxsize=64)
-def _settings(dockerfile: str, stage: str) -> dict[str, _Setting]:
+def _all_settings(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str | None) -> dict[str, _Setting]:
     """Every variable that a stage, what it is built on, or the head of the Dockerfile sets; later ones win."""
-    try:
-        parsed = parse(dockerfile)
-    except UsageError:
-        return {}
     found: dict[str, _Setting] = {}
-    for instruction in parsed.arguments:
+    parsed = _parsed(dockerfile)
+    for instruction in parsed.arguments if parsed else ():
         _take(instruction, found)
-    line: list[Iterable[Instruction]] = []
-    wanted: str | None = stage
-    for each in reversed(parsed.stages):
-        if wanted is not None and each.shown == wanted:
-            line.append(each.instructions)
-            wanted = each.base.lower()
-    for instructions in reversed(line):
-        for instruction in instructions:
+    line = _line(dockerfile, given, stage) if stage is not None else ()
+    for each, _ in reversed(line):
+        for instruction in each.instructions:
             _take(instruction, found)
     return found
+
+
+@lru_cache(maxsize=64)
+def _line(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str) -> tuple[tuple[Stage, Base], ...]:
+    """A stage with what its FROM names, the stage that it is built on with the same, and so on."""
+    parsed = _parsed(dockerfile)
+    if not parsed:
+        return ()
+    try:
+        values = global_values(parsed.arguments, {}, dict(given), parsed.escape)
+    except UsageError:
+        return ()
+    found: list[tuple[Stage, Base]] = []
+    each = next((each for each in reversed(parsed.stages) if each.shown == stage), None)
+    while each:
+        try:
+            name = fill(each.base, values, complete=True, escape=parsed.escape).text
+        except WordError:
+            name = each.base
+        above = reversed(parsed.stages[: each.index])
+        below = next((other for other in above if other.name and other.name == name.lower()), None)
+        found.append((each, Base(each.base, name, below is not None)))
+        each = below
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _parsed(dockerfile: str) -> Dockerfile | None:
+    try:
+        return parse(dockerfile)
+    except UsageError:
+        return None
 
 
 def _take(instruction: Instruction, found: dict[str, _Setting]) -> None:
     if instruction.keyword == "ARG":
         for name, default in declared(instruction):
             if default is not None or name not in found:
-                found[name] = _Setting(True, default)
+                found[name] = _Setting(True, default, _named(default or "", found))
     elif instruction.keyword == "ENV":
-        for name, value in zip(instruction.args[::2], instruction.args[1::2], strict=False):
-            found[name] = _Setting(False, value)
+        # All values of one ENV are filled in before any of them is set.
+        pairs = zip(instruction.args[::2], instruction.args[1::2], strict=False)
+        found |= {name: _Setting(False, value, _named(value, found)) for name, value in pairs}
+
+
+def _named(text: str, found: dict[str, _Setting]) -> dict[str, _Setting]:
+    return {name: found[name] for name in _NAME.findall(text) if name in found}

@@ -26,8 +26,8 @@ _CAUSES = {
     CauseKind.ARGUMENT_CHANGED: "From the line of its ARG on, a build argument is part of every RUN below it: "
     "an ARG further down spoils less.",
     CauseKind.ENVIRONMENT_CHANGED: "ENV, WORKDIR, USER and SHELL are part of every step below them.",
-    CauseKind.BASE_IMAGE_CHANGED: "All that stands on a base image is built anew when the image is another one; "
-    "a digest in FROM keeps it the same.",
+    CauseKind.BASE_IMAGE_CHANGED: "All that stands on a base is built anew when the base is another one; "
+    "a digest in FROM keeps an image the same.",
     CauseKind.STEP_INSERTED: "Each step stands on the one above it, so a new one makes those below it run.",
     CauseKind.STEP_REMOVED: "Each step stands on the one above it, so without that one those below it run.",
     CauseKind.STAGE_OUTPUT_CHANGED: "The other stage ran and wrote something else than before.",

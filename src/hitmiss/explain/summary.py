@@ -73,9 +73,11 @@ def short(cause: Cause, step: Step) -> str:
 
 
 def _image(old: str, new: str) -> str:
-    """`another voice:latest-builder`, `python:3.12 → python:3.13`; images are written as `name@digest`."""
-    was, now = old.rpartition("@")[0], new.rpartition("@")[0]
-    if not was or not now:
+    """`another voice:latest-builder`, `python:3.12 → python:3.13`; images are written as `name@digest`, stages and
+    scratch by their names alone.
+    """
+    was, now = (text.rpartition("@")[0] or text for text in (old, new))
+    if any(name.startswith("sha256:") for name in (was, now)):
         return _SHORT[CauseKind.BASE_IMAGE_CHANGED]
     return f"another {_clip(now, 30)}" if was == now else f"{_clip(was, 30)} → {_clip(now, 30)}"
 
