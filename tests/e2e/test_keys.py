@@ -169,6 +169,16 @@ def test_e_opens_the_editor_at_the_line(
     leave(terminal)
 
 
+def test_e_with_an_editor_that_is_not_there(engine: PrivateEngine, three_stages: Project, opened: Opens) -> None:
+    terminal = opened(env={"VISUAL": "", "EDITOR": "/nonexistent/ed"}, **WIDE)
+    last = wait_built(terminal)
+    terminal.press("e")
+    terminal.wait_text("Steps", "COPY deps.txt", "/nonexistent/ed could not be started")
+    terminal.press("r")
+    wait_built(terminal, last)
+    leave(terminal)
+
+
 def test_y_copies_the_docker_command(engine: PrivateEngine, three_stages: Project, opened: Opens) -> None:
     words = ["--target", "build", "-t", "shop:dev", "--build-arg", "A=b c", "--build-arg", "API_TOKEN=hunter2"]
     terminal = opened(*words, **WIDE)

@@ -36,13 +36,22 @@ async def edit(app: App[int], path: str, line: int) -> str:
     """Open the editor and wait for its end. Gives "" or the sentence that says why it did not work."""
     try:
         words = command(path, line)
-        with app.suspend():
-            code = subprocess.run(words, check=False).returncode  # noqa: ASYNC221 - the screen is the editor's meanwhile
-    except SuspendNotSupported:
-        return "This terminal cannot be handed to an editor."
     except ValueError:
         return "$VISUAL or $EDITOR is not a command: mend its quotes."
-    except OSError as error:
-        return f"{words[0]} could not be started ({error.strerror}): set $VISUAL or $EDITOR."
+    try:
+        with app.suspend():
+            said = _run(words)
+    except SuspendNotSupported:
+        return "This terminal cannot be handed to an editor."
     app.refresh()
+    return said
+
+
+def _run(words: list[str]) -> str:
+    """Run the editor. Nothing may be raised while the app is suspended: Textual would not take the terminal back."""
+    try:
+        code = subprocess.run(words, check=False).returncode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return f"{words[0]} could not be started ({reason}): set $VISUAL or $EDITOR."
     return f"{words[0]} ended with exit code {code}." if code else ""
