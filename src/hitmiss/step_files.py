@@ -16,26 +16,25 @@ _MOST = 5_000
 def files_of(
     operations: Operations, place: int, manifests: Mapping[str, Manifest], cause: Cause | None
 ) -> StepFiles | None:
-    """The files that one operation reads: changed ones first, then the biggest first; None where it reads none."""
+    """The files that one operation reads: changed ones first, then the biggest first; None where they are not known."""
     changes = {(each.context, each.path): each for each in cause.files} if cause else {}
     rows: dict[tuple[str, str], FileRow] = {}
-    reads = False
-    for each in operations.all[place].inputs:
+    operation = operations.all[place]
+    if operation.kind is Kind.LOCAL:  # a folder as an image: what of it counts is said by nobody
+        return None
+    for each in operation.inputs:
         source = operations.all[each.operation]
-        if source.kind is not Kind.LOCAL or not each.selected:
+        if source.kind is not Kind.LOCAL:
             continue
-        reads = True
         name = source.value("name")
         manifest = manifests.get(name)
-        if manifest is None:
-            continue
+        if manifest is None or not each.selected:
+            return None
         for selected in each.selected:
             for path in manifest.covered(selected):
                 entry = manifest.entries[path]
                 if entry.kind != "folder":
                     rows[name, path] = FileRow(path, entry.size, name, changes.get((name, path)))
-    if not reads:
-        return None
     gone = [FileRow(each.path, 0, each.context, each) for each in changes.values() if _gone(each)]
     ordered = sorted(rows.values(), key=lambda row: (row.change is None, -row.size, row.path))
     return StepFiles(
