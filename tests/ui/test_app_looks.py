@@ -217,3 +217,23 @@ async def test_a_notice_does_not_hide_how_the_build_ended() -> None:
     subject = Scripted(snapshot(failed, notices=("Polling, for inotify is full.",)))
     async with HitmissApp(subject).run_test(size=(120, 40)) as pilot:
         await sees(pilot, "! Polling, for inotify is full.", "✖ failed")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize(
+    ("status", "mark"),
+    [
+        (Status.FAILED, "✖ failed at Dockerfile:10"),
+        (Status.SUCCEEDED, "✔ built"),
+        (Status.CANCELED, "⊘ canceled"),
+        (Status.RUNNING, "◈ "),
+    ],
+)
+async def test_a_message_stands_beside_how_the_build_stands(status: Status, mark: str, size: tuple[int, int]) -> None:
+    build = webapp("hhhm hf sss", status, error="exit code: 1 " * 20)
+    message = "NOTES.txt: no step of final reads it"
+    subject = Scripted(snapshot(build, message=message))
+    async with HitmissApp(subject).run_test(size=size) as pilot:
+        await sees(pilot, mark, message)
+        subject.show(problem="There is no engine.")
+        await sees(pilot, "✖ There is no engine.")

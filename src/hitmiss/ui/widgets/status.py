@@ -182,17 +182,24 @@ class Summary(_Line):
 
     def text(self, snapshot: Snapshot, width: int) -> Text:
         said, figures = self._said(snapshot), self._figures(snapshot)
+        if snapshot.message and not snapshot.problem:
+            self._add_message(said, plain(snapshot.message), width)
         while figures and said.cell_len + len("   ".join(figures)) + 2 > width:
             figures.pop()
         return _spread(said, Text("   ".join(figures), self.style_of("dim")), width)
+
+    def _add_message(self, said: Text, message: str, width: int) -> None:
+        """The message beside what is said: it never takes its place, and half of the line at most from it."""
+        note = Text.assemble((" · ", self.style_of("dim")), (message, self.style_of("name")))
+        note.truncate(max(width - said.cell_len, width // 2), overflow="ellipsis")
+        said.truncate(width - note.cell_len, overflow="ellipsis")
+        said.append_text(note)
 
     def _said(self, snapshot: Snapshot) -> Text:
         dim = self.style_of("dim")
         build = snapshot.build
         if snapshot.problem:
             return Text(f"✖ {plain(snapshot.problem)}", self.style_of("failed"))
-        if snapshot.message and build.status is not Status.RUNNING:
-            return Text(plain(snapshot.message), self.style_of("name"))
         if build.status is Status.FAILED:
             where = build.failed_step
             place = f" at {where.place.file}:{where.place.line}" if where and where.place else ""
