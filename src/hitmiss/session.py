@@ -117,7 +117,7 @@ class Session:
             files=self._files,
             on_change=self._schedule.mode,
             message=self._message,
-            notices=tuple(text for texts in self._notices.values() for text in texts),
+            notices=self._told(),
             problem=self._standing.problem or crew.problem(),
             build=crew.shown(),
             previous=crew.before() if crew.round else None,
@@ -434,6 +434,7 @@ class Session:
                 space = await crew.space.again(self._settings_again())
                 fresh = crew.settle_in(space)
             except HitmissError as error:
+                self._message = ""  # what was said of the files as they were before
                 self._notice("files", str(error))
                 fresh = frozenset()
             else:
@@ -537,6 +538,11 @@ class Session:
 
     def _notice(self, key: str, text: str) -> None:
         self._tell(key, [text] if text else ())
+
+    def _told(self) -> tuple[str, ...]:
+        """All notices; that the files which say what is built cannot be read comes first."""
+        keys = sorted(self._notices, key=lambda key: key != "files")
+        return tuple(text for key in keys for text in self._notices[key])
 
     def _tell(self, key: str, texts: Iterable[str]) -> None:
         self._notices[key] = tuple(texts)

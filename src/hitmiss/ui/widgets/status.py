@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
+from textual.geometry import Size
 from textual.widget import Widget
 
 from hitmiss import explain
@@ -240,13 +241,33 @@ class Summary(_Line):
 
 
 class Notices(_Line):
-    """What stays true and should be known; no line at all when there is nothing."""
+    """What stays true and should be known, two rows at most; no row at all when there is nothing."""
 
-    DEFAULT_CSS = _CSS.format(name="Notices") + "Notices { padding: 0 1; display: none; }"
+    DEFAULT_CSS = (
+        _CSS.format(name="Notices")
+        + """
+        Notices { padding: 0 1; height: auto; display: none; }
+        Notices.-some { display: block; }
+        """
+    )
+    _MOST_ROWS = 2
 
     def show(self, snapshot: Snapshot, now: float) -> None:
+        before = self._snapshot.notices if self._snapshot else ()
         super().show(snapshot, now)
-        self.display = bool(snapshot.notices)
+        if snapshot.notices != before:
+            self.set_class(bool(snapshot.notices), "-some")
+            self.refresh(layout=True)
 
     def text(self, snapshot: Snapshot, width: int) -> Text:
-        return Text(" ".join(f"! {plain(notice)}" for notice in snapshot.notices), self.style_of("miss"))
+        said = Text(" ".join(f"! {plain(notice)}" for notice in snapshot.notices), self.style_of("miss"))
+        rows = list(said.wrap(self.app.console, max(1, width)))
+        if len(rows) > self._MOST_ROWS:
+            last = Text(" ", said.style).join(rows[self._MOST_ROWS - 1 :])
+            last.truncate(width, overflow="ellipsis")
+            rows[self._MOST_ROWS - 1 :] = [last]
+        return Text("\n").join(rows)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Textual asks this when it lays out the screen."""
+        return self.text(self._snapshot, width).plain.count("\n") + 1 if self._snapshot else 1
