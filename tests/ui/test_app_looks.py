@@ -74,6 +74,7 @@ async def test_every_size_and_back() -> None:
                 await wait_for_async(lambda: isinstance(app.screen, TargetScreen), 10, "the list of targets")
                 await pilot.press("escape")
                 await wait_for_async(lambda: len(app.screen_stack) == 1, 10, "the list to be closed")
+                await pilot.press("escape")  # from the panel that was opened
                 continue
             await laid_out(pilot, size, panels=not low, summary=not flat)
             if not low:
@@ -219,6 +220,20 @@ async def test_a_notice_does_not_hide_how_the_build_ended() -> None:
         await sees(pilot, "! Polling, for inotify is full.", "✖ failed")
 
 
+async def test_long_notices_have_two_rows_and_say_that_there_is_more() -> None:
+    first = "docker-bake.hcl: Unclosed configuration block, there is no closing brace for this block."
+    subject = Scripted(snapshot(FAILED, notices=(first, *["The cache was not found."] * 9)))
+    async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:
+        app = await ready(pilot, subject)
+        await sees(pilot, "! docker-bake.hcl: Unclosed configuration block,", "! The cache was not", "…")
+        assert app.query_one("#notices").size.height == 2
+        subject.show(notices=("Short.",))
+        await wait_for_async(lambda: app.query_one("#notices").size.height == 1, 10, "one row")
+        assert "! Short." in shown(app)
+        subject.show(notices=())
+        await wait_for_async(lambda: not is_shown(app, "#notices"), 10, "none")
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 @pytest.mark.parametrize(
     ("status", "mark"),
@@ -237,3 +252,28 @@ async def test_a_message_stands_beside_how_the_build_stands(status: Status, mark
         await sees(pilot, mark, message)
         subject.show(problem="There is no engine.")
         await sees(pilot, "✖ There is no engine.")
+
+
+@pytest.mark.parametrize("size", [(60, 15), (250, 14), (20, 5)])
+async def test_in_a_low_window_a_panel_that_is_opened_takes_the_place_of_the_steps(size: tuple[int, int]) -> None:
+    subject = Scripted(snapshot(FAILED, notices=("Polling.",)))
+    subject.write("assets:2", b"the last words\n")
+    async with HitmissApp(subject).run_test(size=size) as pilot:
+        app = await ready(pilot, subject)
+        await laid_out(pilot, size, panels=False, summary=size[1] >= 12)
+        assert is_shown(app, "#notices") is (size[1] >= 12)
+        for key, words in (("l", "the last words"), ("enter", "the last words"), ("d", "bundle.sh"), ("h", "No build")):
+            await pilot.press(key)
+            await sees(pilot, words)
+            await wait_for_async(lambda: not is_shown(app, "#steps-frame"), 10, "the steps to give way")
+            assert app.focused
+            assert app.query_one(Panels) in app.focused.ancestors
+            if size[1] >= 12:
+                await sees(pilot, " esc ", " steps")
+            await pilot.press("escape")
+            await laid_out(pilot, size, panels=False, summary=size[1] >= 12)
+            await wait_for_async(lambda: app.focused is app.query_one(StepTree), 10, "the focus")
+        await pilot.press("d")
+        await laid_out(pilot, (120, 40), panels=True, summary=True)
+        await pilot.press("escape", "tab")
+        await laid_out(pilot, size, panels=False, summary=size[1] >= 12)

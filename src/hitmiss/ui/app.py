@@ -19,7 +19,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.content import Content
-from textual.events import Resize
+from textual.events import DescendantFocus, Resize
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
@@ -65,6 +65,7 @@ class HitmissApp(Acts):
         *actions.bindings(),
         Binding("ctrl+c", "interrupt", show=False, priority=True, system=True),
         Binding("ctrl+q", "act('quit')", show=False, priority=True, system=True),
+        Binding("escape", "steps", "steps", id="steps", tooltip="Go back to the steps"),
     ]
 
     def __init__(
@@ -106,7 +107,7 @@ class HitmissApp(Acts):
                 yield StepTree(id="steps")
             with Panels(id="panels", initial="log"):
                 yield LogView(id="log")
-        yield KeysLine(kept=("cancel", "help", "quit"))
+        yield KeysLine(kept=("cancel", "help", "quit", "steps"))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return theme.FALLBACK
@@ -125,6 +126,7 @@ class HitmissApp(Acts):
         now = Size(*shutil.get_terminal_size())
         if not self.is_headless and event.size != now:
             self.post_message(Resize(now, now))
+        self.call_after_refresh(self.refresh_bindings)
 
     def _begin_in(self, name: str) -> None:
         """Choose the theme before the style sheets are read: changed later, all of them are read a second time."""
@@ -166,7 +168,10 @@ class HitmissApp(Acts):
             self.notify(plain(str(error)), severity="error", timeout=10, markup=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The footer offers to cancel only while there is something to cancel: the line is short at 80 columns."""
+        """The footer offers only what there is to do: the line is short at 80 columns."""
+        if action == "steps":
+            classes = self.screen_stack[0].classes if self.screen_stack else frozenset()
+            return "-panel" in classes and not classes.isdisjoint({"-low", "-flat"})
         if action == "act" and parameters == ("cancel",):
             return self._snapshot.build.status is Status.RUNNING
         return super().check_action(action, parameters)
@@ -324,6 +329,17 @@ class HitmissApp(Acts):
         self.screen_stack[0].query_one(DockerfileView).show(source.text, marks)
 
     # What the user does on the screen
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Where there is no room for steps and panels, that is shown which has the focus."""
+        base = next(iter(self.screen_stack), None)  # none: the app is leaving
+        if base and base in event.widget.ancestors:
+            base.set_class(self._panels in event.widget.ancestors, "-panel")
+            self.call_after_refresh(self.refresh_bindings)
+
+    def action_steps(self) -> None:
+        """Back to the steps, which a panel hides in a low window."""
+        self.screen_stack[0].set_focus(self._tree)
 
     def on_step_tree_selected(self, event: StepTree.Selected) -> None:
         self._draw_log()
