@@ -12,10 +12,13 @@ from textual.widgets import Button, Input
 from hitmiss.docker.storage import CacheRecord, Preview, Pruned, PruneFilter
 from hitmiss.errors import EngineError, HitmissError
 from hitmiss.ui import theme
+from hitmiss.ui.app import HitmissApp
 from hitmiss.ui.screens import prune as prune_module
 from hitmiss.ui.screens.prune import PruneScreen, parse_keep, what
+from tests.support.subject import snapshot
 from tests.support.wait import wait_for_async
 from tests.ui.shown import Host, all_inside, sees, shown
+from tests.ui.telling import Scripted
 
 SIZES = [(80, 24), (120, 40)]
 
@@ -319,6 +322,19 @@ async def test_the_largest_are_listed_and_the_rest_is_counted() -> None:
         await sees(pilot, "in 9,800 records more")
         await pilot.press("up")
         assert records.scroll_y < records.max_scroll_y
+
+
+async def test_all_of_it_is_on_a_small_screen() -> None:
+    app = HitmissApp(Scripted(snapshot()))
+    async with app.run_test(size=(60, 15)) as pilot:
+        cache = Cache()
+        app.push_screen(PruneScreen(cache.preview, cache.prune))
+        await sees(pilot, "Delete 297.0 MB of build cache")
+        assert all_inside(app, "#age", "#mounts", "#all", "#keep", "#records", "#delete", "#close")
+        await pilot.resize_terminal(60, 9)
+        for name in ("keep", "delete", "close"):
+            app.screen.query_one(f"#{name}").focus()
+            await wait_for_async(lambda each=name: all_inside(app, f"#{each}"), 10, name)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("size", [(20, 5), (40, 12), (250, 70)])

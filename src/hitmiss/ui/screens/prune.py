@@ -136,7 +136,8 @@ class PruneScreen(ModalScreen[Pruned | None]):
             with Horizontal(classes="filters"):
                 yield Tick("cache mounts only", id="mounts")
                 yield Tick("shared with images too", id="all")
-                yield Label("keep ")
+            with Horizontal(classes="filters"):
+                yield Label("Keep ")
                 yield Input(
                     placeholder="0",
                     max_length=8,
