@@ -14,7 +14,7 @@ from enum import StrEnum
 
 
 class OnChange(StrEnum):
-    """What a save during a build does."""
+    """What a save does, above all during a build."""
 
     RESTART = "restart"
     QUEUE = "queue"
@@ -66,6 +66,11 @@ class Schedule:
     def settling(self) -> bool:
         """Whether a build waits for the saves to end."""
         return self.stale and not self.building and self._quiet_at is not None and self._automatic
+
+    @property
+    def waiting(self) -> bool:
+        """Whether what was saved waits for the end of the running build, which goes on."""
+        return self.stale and self.building and not self._canceling and self._automatic
 
     @property
     def _automatic(self) -> bool:

@@ -208,9 +208,9 @@ class Session:
         self._do(self._schedule.pause(not self._schedule.paused))
 
     def next_mode(self) -> None:
-        """Go to the next answer to a save during a build: restart, queue, manual."""
+        """Go to the next answer to a save: restart, queue, manual."""
         self._do(self._schedule.switch(self._schedule.mode.next))
-        self._say(f"A save during a build now means: {_MODE_WORDS[self._schedule.mode]}.")
+        self._say(_MODE_WORDS[self._schedule.mode].format(rebuild=self._settings.keys.get("rebuild", "r")))
 
     def set_target(self, target: str) -> None:
         """Build another target from now on, and remember it for this project."""
@@ -482,7 +482,9 @@ class Session:
         if self._watch.state is not Watch.WATCHING:
             return self._watch.state
         if self._schedule.paused:
-            return Watch.PAUSED
+            return Watch.PAUSED_STALE if self._schedule.stale else Watch.PAUSED
+        if self._schedule.waiting:
+            return Watch.QUEUED
         if self._schedule.settling:
             return Watch.SETTLING
         return Watch.STALE if self._schedule.stale and not self._schedule.building else Watch.WATCHING
@@ -550,9 +552,9 @@ class Session:
 
 
 _MODE_WORDS = {
-    OnChange.RESTART: "cancel and build again",
-    OnChange.QUEUE: "build again afterwards",
-    OnChange.MANUAL: "nothing until you press the rebuild key",
+    OnChange.RESTART: "A save during a build cancels it and builds again.",
+    OnChange.QUEUE: "A save during a build is built after it.",
+    OnChange.MANUAL: "Saves start nothing; {rebuild} builds.",
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from hitmiss.build.model import Planned, Status, Verdict
 from hitmiss.schedule import OnChange
+from hitmiss.settings import Settings
 from hitmiss.snapshot import Snapshot, Watch
 from tests.support.live import Starts, verdicts
 from tests.support.project import Project
@@ -95,7 +96,7 @@ async def test_new_nested_folders_and_deleted_files(shop: Project, start: Starts
 async def test_queue_and_restart(shop: Project, start: Starts) -> None:
     shop.dockerfile("FROM busybox\nCOPY src /src\nRUN sleep $(cat /src/main.txt)")
     shop.write("src/main.txt", f"0 # {uuid4().hex}".split(" #")[0])
-    live = start(mode="queue")
+    live = start(mode="queue", settings=Settings(keys={"rebuild": "F5"}))
     await live.built(1)
     await live.watching()
     running = "RUN sleep"
@@ -108,11 +109,14 @@ async def test_queue_and_restart(shop: Project, start: Starts) -> None:
 
     shop.save("src/main.txt", "1")
     await live.until(sleeps(2), "the second build to sleep")
+    assert live.snapshot.watch is Watch.WATCHING
     shop.save("src/main.txt", "0.01")
+    await live.until(lambda snap: snap.watch is Watch.QUEUED, "the screen to say that a save waits")
     await live.built(2)
     await live.built(3)
     live.session.next_mode()
     assert live.snapshot.on_change is OnChange.MANUAL
+    assert live.snapshot.message == "Saves start nothing; F5 builds."
     shop.save("src/main.txt", "600")
     await live.until(lambda snap: snap.watch is Watch.STALE, "the screen to say that the image is old")
     assert live.session._crew.number == 3
@@ -131,7 +135,7 @@ async def test_pause_and_resume(shop: Project, start: Starts) -> None:
     live.session.toggle_watch()
     assert live.snapshot.watch is Watch.PAUSED
     shop.save("src/main.txt", "paused")
-    await wait_for_async(lambda: live.session._schedule.stale, 10, "the save to be seen")
+    await live.until(lambda snap: snap.watch is Watch.PAUSED_STALE, "the save to be seen")
     assert live.session._crew.number == 1
     live.session.toggle_watch()
     await live.built(2)

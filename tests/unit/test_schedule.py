@@ -300,6 +300,19 @@ def test_settling_is_told() -> None:
     assert not world.run().schedule.settling
 
 
+def test_a_save_that_waits_is_told() -> None:
+    schedule = Schedule(OnChange.QUEUE, settle_s=0.0)
+    schedule.saved(1.0)
+    assert not schedule.waiting
+    schedule.saved(2.0)
+    assert schedule.waiting
+    schedule.switch(OnChange.MANUAL)
+    assert not schedule.waiting, "nothing will build it"
+    schedule.switch(OnChange.RESTART)
+    schedule.saved(3.0)
+    assert not schedule.waiting, "the build is being cancelled"
+
+
 def test_no_quiet_period_at_all() -> None:
     schedule = Schedule(settle_s=0.0)
     assert schedule.saved(1.0) is Action.START

@@ -35,7 +35,7 @@ ACTIONS: tuple[Act, ...] = (
     Act("edit", "e", "edit", "Open the step's line in $VISUAL or $EDITOR"),
     Act("copy_command", "y", "copy", "Copy the docker build command that does the same"),
     Act("arguments", "v", "args", "See and change the build arguments; what a change costs is said before it is made"),
-    Act("on_change", "o", "on save", "What a save during a build does: restart, queue, manual", shown=False),
+    Act("on_change", "o", "on save", "What a save does: restart, queue, manual", shown=False),
     Act("why", "a", "why", "Answer why the step ran, or why it did not", shown=False),
     Act("log", "l", "log", "Show the step's log", shown=False),
     Act("dockerfile", "d", "dockerfile", "Show the step's line in the Dockerfile", shown=False),
