@@ -13,7 +13,7 @@ import dataclasses
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -343,6 +343,20 @@ def secret_values(options: BuildOptions, cwd: Path) -> list[str]:
 def secrets(options: BuildOptions, cwd: Path) -> dict[str, list[str]]:
     """The secrets that are given to a build: the lines of each, by its id."""
     found: dict[str, list[str]] = {}
+    for name, variable, file in _secret_sources(options, cwd):
+        found[name] = os.environ.get(variable, "").splitlines() if variable else []
+        if file:
+            found[name] += _secret_lines(file)
+    return found
+
+
+def secret_files(options: BuildOptions, cwd: Path) -> list[Path]:
+    """The files that secrets are read from."""
+    return [file for _, _, file in _secret_sources(options, cwd) if file]
+
+
+def _secret_sources(options: BuildOptions, cwd: Path) -> Iterator[tuple[str, str, Path | None]]:
+    """The id of each secret, and the variable ("" for none) and the file that it comes from."""
     for secret in options.secrets:
         try:
             row = next(csv.reader([secret]), [])
@@ -355,10 +369,7 @@ def secrets(options: BuildOptions, cwd: Path) -> dict[str, list[str]]:
             variable, source = source, ""
         if not variable and not source:
             variable, source = (name, "") if name in os.environ else ("", name)
-        found[name] = os.environ.get(variable, "").splitlines() if variable else []
-        if source:
-            found[name] += _secret_lines(cwd / source)
-    return found
+        yield name, variable, cwd / source if source else None
 
 
 def _secret_lines(path: Path) -> list[str]:

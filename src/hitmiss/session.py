@@ -36,7 +36,7 @@ from hitmiss.project import context, watch
 from hitmiss.project.find import Kind
 from hitmiss.project.units import dependants, unwatched
 from hitmiss.round import Round
-from hitmiss.runner import nothing, project_folder
+from hitmiss.runner import nothing, project_folder, secret_files
 from hitmiss.schedule import Action, OnChange, Schedule
 from hitmiss.settings import BuildOptions, Settings, warnings
 from hitmiss.snapshot import ArgumentRow, Changes, Cost, Past, Snapshot, StepFiles, Watch
@@ -210,7 +210,7 @@ class Session:
     def next_mode(self) -> None:
         """Go to the next answer to a save: restart, queue, manual."""
         self._do(self._schedule.switch(self._schedule.mode.next))
-        self._say(_MODE_WORDS[self._schedule.mode].format(rebuild=self._settings.keys.get("rebuild", "r")))
+        self._say(_MODE_WORDS[self._schedule.mode].format(rebuild=self._key("rebuild", "r")))
 
     def set_target(self, target: str) -> None:
         """Build another target from now on, and remember it for this project."""
@@ -408,8 +408,26 @@ class Session:
 
     def _unread(self, changes: frozenset[watch.Change]) -> str:
         paths = sorted({change.path for change in changes})
+        if path := next((path for path in paths if path in self._secret_paths()), ""):
+            key = self._key("no_cache", "n")
+            return (
+                f"{_printable(path)}: BuildKit does not count a secret's value, so no step runs; {key} builds with it"
+            )
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         return f"{_printable(paths[0])}{more}: no step of {self._crew.title() or 'the target'} reads it"
+
+    def _secret_paths(self) -> set[str]:
+        """The files of the contexts that secrets are read from, as the watch names them."""
+        found = set()
+        for member in self._crew.members.values():
+            for file in secret_files(member.unit.options, self._crew.space.cwd):
+                for _, folder in member.definition.contexts.folders():
+                    found.add(os.path.relpath(os.path.realpath(file), os.path.realpath(folder)))
+        return found
+
+    def _key(self, action: str, usual: str) -> str:
+        """The key of an action, as the settings have it."""
+        return next((key for name, key in self._settings.keys.items() if name.replace("-", "_") == action), usual)
 
     def _reload(self) -> bool:
         """Read the definitions again; False when one cannot be built as it is."""

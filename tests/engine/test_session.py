@@ -93,6 +93,18 @@ async def test_new_nested_folders_and_deleted_files(shop: Project, start: Starts
 
 
 @real
+async def test_a_secret_that_is_saved_starts_nothing_and_it_is_said_why(shop: Project, start: Starts) -> None:
+    shop.write("tok", "one")
+    live = start(secrets=("id=tok,src=tok",), settings=Settings(keys={"no-cache": "F6"}), **FINAL)
+    await live.built(1)
+    await live.watching()
+    shop.write("tok", "two")
+    words = "tok: BuildKit does not count a secret's value, so no step runs; F6 builds with it"
+    await live.until(lambda snap: snap.message == words, "the message")
+    assert live.session._crew.number == 1
+
+
+@real
 async def test_queue_and_restart(shop: Project, start: Starts) -> None:
     shop.dockerfile("FROM busybox\nCOPY src /src\nRUN sleep $(cat /src/main.txt)")
     shop.write("src/main.txt", f"0 # {uuid4().hex}".split(" #")[0])
