@@ -142,6 +142,10 @@ async def test_on_the_screen() -> None:
         assert not isinstance(pilot.app.screen, PruneScreen)
         await pilot.press("w")
         await sees(pilot, "nothing can be built")
+        await pilot.press("h")
+        await sees(pilot, "A recording holds no earlier builds.")
+        await pilot.press("m")
+        await sees(pilot, "A recording holds no image")
         await pilot.press("q")
         await wait_for_async(lambda: pilot.app.return_value == 0, 10)
 

@@ -289,11 +289,12 @@ class HitmissApp(Acts):
                 self._shown_files = state
                 view.show(step_id, self._subject.files(step_id) if step_id else None)
         elif panel == "image":
-            base.query_one(ImageView).show(snapshot.build)
+            base.query_one(ImageView).show(snapshot.build, live=snapshot.live)
         elif panel == "history":
             builds = self._subject.history()
             now = datetime.now().astimezone()
-            base.query_one(HistoryView).show(builds, snapshot.plan_right, snapshot.plan_steps, now)
+            panel_of_builds = base.query_one(HistoryView)
+            panel_of_builds.show(builds, snapshot.plan_right, snapshot.plan_steps, now, live=snapshot.live)
         elif panel == "dockerfile":
             self._draw_source(snapshot)
 

@@ -12,6 +12,7 @@ from hitmiss.ui.widgets.parts_view import PartsLines
 from hitmiss.ui.widgets.search_pane import SearchPane
 
 NO_BUILDS = "No build of this project is remembered yet."
+RECORDED = "A recording holds no earlier builds."
 _ENDS = {
     "succeeded": ("✔ built", Role.HIT),
     "failed": ("✖ failed", Role.FAILED),
@@ -36,8 +37,14 @@ class HistoryView(SearchPane):
         super().__init__(self.lines, id=id, classes=classes)
         self._shown: tuple[object, ...] = ()
 
-    def show(self, builds: Sequence[Past], plan_right: int, plan_steps: int, now: datetime) -> None:
-        """Show these builds, the newest first; cheap when they are what is shown. `now` says which were today."""
+    def show(
+        self, builds: Sequence[Past], plan_right: int, plan_steps: int, now: datetime, *, live: bool = True
+    ) -> None:
+        """Show these builds, the newest first; cheap when they are what is shown.
+
+        `now` says which were today; a recording is not `live`.
+        """
+        self.lines.placeholder = NO_BUILDS if live else RECORDED
         state = (builds, plan_right, plan_steps, now.date())
         if state == self._shown:
             return

@@ -9,6 +9,7 @@ from hitmiss.ui.widgets.search_pane import SearchPane
 
 NOT_YET = "The size of the image is known after a build that makes one."
 NOT_KNOWN = "Nobody could tell the size of the image: the builder does not give it out."
+RECORDED = "A recording holds no image: its size is not known."
 
 
 class ImageView(SearchPane):
@@ -21,9 +22,10 @@ class ImageView(SearchPane):
         super().__init__(self.lines, id=id, classes=classes)
         self._shown: object = None
 
-    def show(self, build: Build) -> None:
-        """Show what this build made; cheap when that is what is shown."""
-        self.lines.placeholder = NOT_KNOWN if build.status is Status.SUCCEEDED and not build.images else NOT_YET
+    def show(self, build: Build, *, live: bool = True) -> None:
+        """Show what this build made; cheap when that is what is shown. A recording is not `live`."""
+        over = build.status is Status.SUCCEEDED and not build.images
+        self.lines.placeholder = RECORDED if not live else NOT_KNOWN if over else NOT_YET
         if build.images is self._shown:
             return
         self._shown = build.images
