@@ -19,7 +19,7 @@ from tests.ui.shown import type_at_once
 class LogApp(InTurn):
     """The view, with keys of the app's own behind it."""
 
-    BINDINGS = [("n", "app_key('n')"), ("escape", "app_key('escape')")]  # noqa: RUF012
+    BINDINGS = [("n", "app_key('n')"), ("x", "app_key('x')"), ("escape", "app_key('escape')")]  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()
@@ -256,6 +256,26 @@ async def test_searching() -> None:
         assert app.keys == ["n", "escape"]
 
 
+async def test_n_repeats_a_search_that_was_closed() -> None:
+    app = LogApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        app.view.show(log_of(numbered(0, 20)), "RUN make")
+        app.view.focus_lines()
+        await pilot.press("home")
+        for key in ("n", "N"):
+            await pilot.press("slash", *"line 1", "enter", "escape")
+            assert not app.view.searching
+            await pilot.press(key)
+            assert app.view.searching
+            assert app.view.lines.found[1] == 11
+            await pilot.press("n")
+            await wait_for_async(lambda: app.view.lines.found == (2, 11), 10, "the next match")
+            await pilot.press("escape")
+        assert app.keys == [], "no key went on to the screen"
+        await pilot.press("slash", "delete", "escape", "n")
+        assert app.keys == ["n"], "nothing is searched any more"
+
+
 async def test_keys_that_come_all_at_once_reach_the_search_and_then_the_lines() -> None:
     app = LogApp()
     async with app.run_test(size=(60, 14)) as pilot:
@@ -264,8 +284,8 @@ async def test_keys_that_come_all_at_once_reach_the_search_and_then_the_lines() 
         await pilot.pause()
         type_at_once(app, "slash", "n", "e")
         await wait_for_async(lambda: [each.value for each in app.view.query(Input)] == ["ne"], 10, "what is searched")
-        type_at_once(app, "escape", "n", "escape")
-        await wait_for_async(lambda: app.keys == ["n", "escape"], 10, "the keys after the search")
+        type_at_once(app, "escape", "x", "escape")
+        await wait_for_async(lambda: app.keys == ["x", "escape"], 10, "the keys after the search")
         assert app.view.lines.has_focus
 
 

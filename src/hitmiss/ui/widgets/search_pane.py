@@ -1,4 +1,5 @@
-"""Lines with a search bar: `/` opens it, `n` and `N` go from match to match, escape closes it; `z` wraps long lines.
+"""Lines with a search bar: `/` opens it, `n` and `N` go from match to match, escape closes it, and `n` opens it
+again; `z` wraps long lines.
 
 What the log and the Dockerfile have in common as widgets. It knows no lines but through `LinesView`.
 """
@@ -46,6 +47,8 @@ class SearchPane(Vertical):
         super().__init__(id=id, classes=classes)
         self._view = lines
         self._has_bar = False
+        self._sought = ""
+        """What was searched when the bar was closed."""
 
     def compose(self) -> ComposeResult:
         """The lines. The bar is made when it is first asked for: the first frame waits for every widget there is."""
@@ -68,8 +71,10 @@ class SearchPane(Vertical):
         return self.has_class("-searching")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While nothing is searched, the keys of a search are free for others."""
-        if action in ("next_match", "previous_match", "close_search"):
+        """While nothing was searched, the keys of a search are free for others."""
+        if action in ("next_match", "previous_match"):
+            return self.searching or bool(self._sought)
+        if action == "close_search":
             return self.searching
         return True
 
@@ -85,7 +90,9 @@ class SearchPane(Vertical):
     def action_close_search(self) -> None:
         """Close the bar; the lines stay where they are."""
         self.remove_class("-searching")
-        self.query_one(Input).clear()
+        field = self.query_one(Input)
+        self._sought = field.value
+        field.clear()
         self._view.search("")
         self.focus_lines()
 
@@ -95,12 +102,23 @@ class SearchPane(Vertical):
         self._show_found()
 
     def action_next_match(self) -> None:
-        """Go to the next match."""
-        self._view.next_match()
+        """Go to the next match; after the search was closed, search the same again."""
+        if self.searching:
+            self._view.next_match()
+        else:
+            self._search_again()
 
     def action_previous_match(self) -> None:
-        """Go to the match before."""
-        self._view.previous_match()
+        """Go to the match before; after the search was closed, search the same again."""
+        if self.searching:
+            self._view.previous_match()
+        else:
+            self._search_again()
+
+    def _search_again(self) -> None:
+        self.add_class("-searching")
+        self.query_one(Input).value = self._sought
+        self.restart_search()
 
     def action_toggle_wrap(self) -> None:
         """Wrap long lines, or show one row a line."""
