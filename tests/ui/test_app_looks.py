@@ -220,6 +220,13 @@ async def test_a_notice_does_not_hide_how_the_build_ended() -> None:
         await sees(pilot, "! Polling, for inotify is full.", "✖ failed")
 
 
+async def test_how_a_command_ended_is_said_before_the_command() -> None:
+    error = f'process "/bin/sh -c {"sh tools/bundle.sh static /out " * 9}" did not complete successfully: exit code: 3'
+    subject = Scripted(snapshot(webapp("hhhm hf sss", Status.FAILED, error=error)))
+    async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "✖ failed at Dockerfile:10: exit code: 3 · RUN sh tools/bundle.sh")
+
+
 async def test_long_notices_have_two_rows_and_say_that_there_is_more() -> None:
     first = "docker-bake.hcl: Unclosed configuration block, there is no closing brace for this block."
     subject = Scripted(snapshot(FAILED, notices=(first, *["The cache was not found."] * 9)))

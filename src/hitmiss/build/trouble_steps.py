@@ -22,6 +22,12 @@ def of_command(error: str) -> bool:
     return bool(_PROCESS.match(error))
 
 
+def ending(error: str) -> str:
+    """How the command of a step ended, as `exit code: 3`; "" for another error."""
+    found = _PROCESS.match(error)
+    return found["end"] if found else ""
+
+
 def command(case: Case) -> Advice | None:
     """Why a step's command failed, where that is one of the common reasons."""
     found = _PROCESS.match(case.error)

@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from hitmiss import explain
 from hitmiss.build.model import Build, Status, Verdict
+from hitmiss.build.trouble_steps import ending
 from hitmiss.explain.making import image_size
 from hitmiss.schedule import OnChange
 from hitmiss.snapshot import Snapshot, Watch
@@ -206,7 +207,9 @@ class Summary(_Line):
         if build.status is Status.FAILED:
             where = build.failed_step
             place = f" at {where.place.file}:{where.place.line}" if where and where.place else ""
-            return Text(f"✖ failed{place}: {plain(build.error)}", self.style_of("failed"))
+            end = ending(build.error)  # the error has the whole command before it, which would leave no room for it
+            error = f"{end} · {where.instruction}" if end and where else build.error
+            return Text(f"✖ failed{place}: {plain(error)}", self.style_of("failed"))
         if build.status is Status.SUCCEEDED:
             hits, steps = build.count(Verdict.HIT), len(build.own_steps)
             if why := explain.summary(build):
