@@ -256,7 +256,7 @@ async def test_a_dockerfile_that_does_not_parse_is_shown_where_it_is_wrong() -> 
         source = Source("Dockerfile", "/project/Dockerfile", DOCKERFILE, "unknown instruction: [b]RNU[/b]", 15)
         on.subject.show(webapp(status=Status.IDLE, stages=()), source=source, problem=source.error)
         await sees(on.pilot, "✖ unknown instruction: [b]RNU[/b]")
-        await on.pilot.press("d")
+        await wait_for_async(lambda: on.app.query_one(Panels).current == "dockerfile", 10, "the panel, by itself")
         lines = on.app.query_one(DockerfileLines)
         await wait_for_async(lambda: lines.cursor == 15, 10, "the line at fault")
         await sees(on.pilot, "└ unknown instruction: [b]RNU[/b]")

@@ -94,6 +94,7 @@ class HitmissApp(Acts):
         self._shown_files: tuple[object, object] = (None, None)
         self._painted = self._filled = False
         self._failed_shown = -1
+        self._fault_shown: tuple[str, str, int] | None = None
         self._leaving: int | None = None
         self._begun = False
 
@@ -232,6 +233,7 @@ class HitmissApp(Acts):
         tree = self._tree
         tree.show(build, now)
         self._follow(build)
+        self._turn_to_fault()
         self._draw_log()
         if self._painted:  # the Dockerfile's colours cost more than the rest of the first frame, which shows the log
             self.draw_panel()
@@ -271,6 +273,17 @@ class HitmissApp(Acts):
             own = "log" if phase == "running" else "why" if misses else ""
             if wanted := self._panels.chosen or own:
                 self._panels.current = wanted
+
+    def _turn_to_fault(self) -> None:
+        """Show the line for which the Dockerfile cannot be built, once: the tree is still that of what was built."""
+        source = self._source
+        fault = (source.path, source.error, source.error_line) if source.error_line else None
+        if self._painted and fault != self._fault_shown:
+            self._fault_shown = fault
+            if fault:
+                self._panels.current = "dockerfile"
+                self.draw_panel()
+                self.screen_stack[0].query_one(DockerfileView).go_to(source.error_line)
 
     def draw_panel(self) -> None:
         """Draw the panel that is shown; what nobody sees is drawn when it is turned to."""
