@@ -87,10 +87,10 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What is run for several targets: the words after `buildx`, and what it reads from its standard input."""
+    """What is run for several targets: the words after `buildx`, and the bake file that it reads, as JSON."""
 
     words: tuple[str, ...]
-    sends: bytes
+    file: bytes
 
 
 class Runner:
@@ -289,7 +289,7 @@ class Runner:
 
     async def _start(self) -> RunningBuild:
         if self._command:
-            return await RunningBuild.start(self._command.words, cwd=self._cwd, sends=self._command.sends)
+            return await RunningBuild.start(self._command.words, cwd=self._cwd, file=self._command.file)
         (job,) = self._jobs.values()
         reads_stdin = "-" in (job.options.context, job.options.file)
         return await RunningBuild.start(["build", *job.options.arguments()], cwd=self._cwd, reads_stdin=reads_stdin)

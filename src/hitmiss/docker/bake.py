@@ -103,8 +103,8 @@ async def resolve(source: Source, flags: BuildOptions, *, cwd: Path) -> Baked:
 
 
 def words(flags: BuildOptions, names: Iterable[str], *, kind: Kind) -> list[str]:
-    """The words after `buildx` that build these targets of `Baked.file`, which is given on standard input."""
-    found = ["bake", "-f", "-", *(["--builder", flags.builder] if flags.builder else [])]
+    """The words after `buildx` that build these targets of a bake file, which is named beside them."""
+    found = ["bake", *(["--builder", flags.builder] if flags.builder else [])]
     found += [word for word, given in (("--push", flags.push), ("--load", flags.load)) if given]
     # A compose file may name any folder, as with `docker compose build`; a bake file asks, as with `buildx bake`.
     allowed = ("fs.read=*", *flags.allows) if kind is Kind.COMPOSE else flags.allows

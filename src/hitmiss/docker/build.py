@@ -54,29 +54,30 @@ class RunningBuild:
 
     @classmethod
     async def start(
-        cls, words: Sequence[str], *, cwd: Path, reads_stdin: bool = False, sends: bytes | None = None
+        cls, words: Sequence[str], *, cwd: Path, reads_stdin: bool = False, file: bytes | None = None
     ) -> RunningBuild:
         """Start buildx with exactly these words, the first of them `build` or `bake`.
 
-        It reads our standard input, or `sends`. Raises `EngineError` when there is no client.
+        `file` is what `bake` reads, as JSON. Raises `EngineError` when there is no client.
         """
         folder = tempfile.TemporaryDirectory(prefix="hitmiss-", ignore_cleanup_errors=True)
         metadata = Path(folder.name) / "metadata.json"
         own = ["--progress=rawjson", "--metadata-file", str(metadata)]
-        given = asyncio.subprocess.DEVNULL if sends is None else asyncio.subprocess.PIPE
         try:
+            if file is not None:
+                # What comes without this ending, buildx takes for a compose file first, and warns of its variables.
+                definition = Path(folder.name) / "bake.json"
+                definition.write_bytes(file)
+                own += ["-f", str(definition)]
             process = await client.start(
                 [*client.find_client().buildx, words[0], *own, *words[1:]],
                 cwd=cwd,
-                stdin=None if reads_stdin else given,
+                stdin=None if reads_stdin else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
             )
         except BaseException:
             folder.cleanup()
             raise
-        if process.stdin and sends is not None:
-            process.stdin.write(sends)
-            process.stdin.close()
         return cls(process, folder)
 
     async def lines(self) -> AsyncGenerator[list[bytes], None]:
