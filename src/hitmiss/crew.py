@@ -312,7 +312,7 @@ class Crew:
         runner = Runner(
             *jobs,
             cwd=self.space.cwd,
-            command=self.space.command(tuple(job.name for job in jobs), options) if self.space.at_once else None,
+            command=self.space.command({job.name: job.options for job in jobs}) if self.space.at_once else None,
             writer=self._writer,
             header=header_of(members[0].definition, options, self.project.name, builder),
             on_progress=lambda: self.on_change(),

@@ -84,14 +84,13 @@ class Workspace(msgspec.Struct, frozen=True):
         chosen = dict.fromkeys(each for name in names for each in sets.get(name, (name,)))
         return msgspec.structs.replace(self, chosen=tuple(chosen), asked=given)
 
-    def command(self, names: tuple[str, ...], options: BuildOptions) -> Command:
-        """What builds several targets at once; of `options` what is said of the cache holds for all of them."""
-        words = bake.words(self.flags, names, kind=self.kind)
-        more = ["--no-cache"] * options.no_cache
-        more += [f"--set=*.no-cache-filter={','.join(options.no_cache_filter)}"] * bool(options.no_cache_filter)
+    def command(self, options: Mapping[str, BuildOptions]) -> Command:
+        """What builds several targets at once; of each target's `options`, what is said of the cache holds for it."""
+        words = bake.words(self.flags, options, kind=self.kind)
         # What nobody asked for is built for others alone: bake keeps no image of it either.
-        more += [f"--set={name}.output=type=cacheonly" for name in names if name not in self.chosen]
-        return Command((words[0], *more, *words[1:]), bake.argued(self.baked, self.arguments))
+        more = [f"--set={name}.output=type=cacheonly" for name in options if name not in self.chosen]
+        file = bake.without_cache(bake.argued(self.baked, self.arguments), options)
+        return Command((words[0], *more, *words[1:]), file)
 
     def stands_on(self, name: str) -> frozenset[str]:
         """The targets whose steps show among those of this one, because one client builds it on their results."""

@@ -365,3 +365,48 @@ def test_which_targets_are_built(project: Project, nonce: str) -> None:
     assert "nope.hcl does not exist" in built("-f", "nope.hcl", ".", code=2)["build"]["error"]
     assert "-t names one image" in built("-t", "x", ".", code=2)["build"]["error"]
     assert names(built("-t", f"hitmiss-one:{nonce}", "--target", "one", ".")) == ["one"]
+
+
+# Without the cache of a stage
+
+
+FILTERED = 'target "default" {\n  dockerfile-inline = "' + r"FROM busybox AS img\nRUN echo $FLAVOR NONCE" + '"\n}\n'
+COMPOSED = """
+services:
+  default:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM busybox AS img
+        RUN echo $$FLAVOR NONCE
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("docker-bake.hcl", FILTERED), ("compose.yaml", COMPOSED)], ids=["bake", "compose"]
+)
+async def test_a_stage_without_its_cache(name: str, text: str, project: Project, nonce: str, start: Starts) -> None:
+    project.write(name, text.replace("NONCE", nonce))
+    run = f"RUN echo $FLAVOR {nonce}"
+    live = await watched(start, project)
+    live.session.rebuild()
+    assert ran(await settled(live, 2), nonce) == []
+    live.session.rebuild(no_cache_stages=["img"])
+    assert ran(await settled(live, 3), nonce) == [f"default: {run.replace(nonce, 'NONCE')}"]
+    live.session.rebuild()
+    assert ran(await settled(live, 4), nonce) == [], "in that build alone"
+    report = hitmiss.report("--no-cache-filter", "img", cwd=project.path)
+    assert {step["instruction"]: (step["verdict"], step["planned"]) for step in report["steps"]}[run] == (
+        "miss",
+        "will run",
+    )
+
+
+async def test_a_variable_of_an_inline_dockerfile_is_the_steps_own(project: Project, nonce: str) -> None:
+    text = FILTERED.replace("echo $FLAVOR NONCE", f"FLAVOR=sweet; echo ${{FLAVOR}}-$FLAVOR {nonce}; false")
+    project.write("docker-bake.hcl", text.replace("${", "$${"))
+    done = hitmiss.run("build", cwd=project.path)
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 1
+    assert f"sweet-sweet {nonce}" in said
+    assert "WARNING" not in said

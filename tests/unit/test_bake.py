@@ -211,7 +211,17 @@ def test_what_nobody_asked_for_leaves_no_image(tools: Callable[..., Tools], tmp_
     tools({"base": {}, "app": {"contexts": {"base": "target:base"}}}, {"default": ["app"]})
     space = opened(tmp_path)
     assert [unit.name for unit in space.wanted()] == ["base", "app"]
-    words = space.command(("base", "app"), BuildOptions()).words
+    words = space.command({"base": BuildOptions(), "app": BuildOptions()}).words
     assert "--set=base.output=type=cacheonly" in words
     assert words[-2:] == ("base", "app")
     assert space.stands_on("app") == {"base"}
+
+
+def test_what_is_said_of_the_cache_is_written_into_the_file(tools: Callable[..., Tools], tmp_path: Path) -> None:
+    (tmp_path / "docker-bake.hcl").write_text("")
+    tools({"a": {"no-cache-filter": ["own"]}, "b": {}}, {"default": ["a", "b"]})
+    once = {"a": BuildOptions(no_cache_filter=("own", "dev")), "b": BuildOptions(no_cache=True)}
+    command = opened(tmp_path).command(once)
+    targets = msgspec.json.decode(command.file)["target"]
+    assert targets == {"a": {"no-cache-filter": ["own", "dev"]}, "b": {"no-cache": True}}
+    assert not [word for word in command.words if "no-cache" in word], "buildx does not heed it there"

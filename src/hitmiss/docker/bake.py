@@ -122,6 +122,15 @@ def argued(file: bytes, arguments: Mapping[str, Mapping[str, str]]) -> bytes:
     return msgspec.json.encode(whole)
 
 
+def without_cache(file: bytes, options: Mapping[str, BuildOptions]) -> bytes:
+    """`Baked.file` with what the options of each target say of its cache: `--set` knows no `no-cache-filter`."""
+    whole = msgspec.json.decode(file)
+    for name, own in options.items():
+        said = {"no-cache": own.no_cache, "no-cache-filter": own.no_cache_filter}
+        whole["target"][name].update({key: value for key, value in said.items() if value})
+    return msgspec.json.encode(whole)
+
+
 async def _composed(files: Sequence[str], cwd: Path) -> tuple[bytes, tuple[str, ...], tuple[str, ...]] | None:
     """A compose file as a bake file of all services, those whose profiles are active, and what there is to say of it;
     None where docker has no compose plugin.
