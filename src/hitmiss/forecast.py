@@ -16,8 +16,8 @@ import msgspec
 
 from hitmiss import sending
 from hitmiss.aside import aside
-from hitmiss.build.model import Build, Expected, Foreseen, Planned, Status, Step, Verdict, stage_id
-from hitmiss.cache import alarms, notes, timing
+from hitmiss.build.model import Build, Cause, CauseKind, Expected, Foreseen, Planned, Status, Step, Verdict, stage_id
+from hitmiss.cache import alarms, matching, notes, timing
 from hitmiss.cache import causes as reasons
 from hitmiss.cache import doubts as doubting
 from hitmiss.cache import plan as planning
@@ -183,8 +183,8 @@ class Forecaster:
             number = self.remembered.remember(facts, plan.memory, left.records, doubts.unsure)
             return told(build, {ref(step): step for step in steps}, number)
 
-    def compared(self, before: BuildFacts, after: BuildFacts) -> Build:
-        """`after`, every step that differs from `before` with what made it so."""
+    def compared(self, before: BuildFacts, after: BuildFacts) -> tuple[Build, tuple[Step, ...]]:
+        """`after`, each step that differs from `before` with what made it so; and the steps that `before` alone has."""
         with self._lock:
             known = {key: Known(before.number, before.started) for key in before.keys}
             differ = {step.id for step in after.steps if step.operation < 0 or after.keys[step.operation] not in known}
@@ -193,8 +193,17 @@ class Forecaster:
                     after, differ, [before], known, self.sources.changes(after, {}), there=self.sources.there
                 )
             )
+            detail = f"It is not in build {before.number}."
+            why |= {
+                each: Cause(CauseKind.STEP_INSERTED, each, detail, against=before.number)
+                for each in _alone(after, before)
+            }
             steps = tuple(msgspec.structs.replace(step, cause=why.get(step.id), note=None) for step in after.steps)
-            return as_build(msgspec.structs.replace(after, steps=steps))
+            gone = _alone(before, after)
+            return (
+                as_build(msgspec.structs.replace(after, steps=steps)),
+                tuple(step for step in as_build(before).steps if step.id in gone),
+            )
 
     # Planning
 
@@ -401,6 +410,21 @@ def _elsewhere_perhaps(
         step
         for step, place in facts.operations.steps.items()
         if plans[step] is Planned.RUN and (new or facts.keys[place] in memory.lost) and not request.includes(step[1])
+    )
+
+
+def _alone(one: BuildFacts, other: BuildFacts) -> frozenset[str]:
+    """The ids of the steps of one build that the other has neither as they are nor edited."""
+
+    def name(step: StepFacts) -> tuple[str, str, str]:
+        return step.stage, step.platform, "FROM" if step.text[:5].upper() == "FROM " else step.text
+
+    there, keys = set(map(name, other.steps)), set(other.keys)
+    return frozenset(
+        step.id
+        for step in one.steps
+        if name(step) not in there
+        and (step.operation < 0 or (one.keys[step.operation] not in keys and not matching.match(one, step, [other])))
     )
 
 

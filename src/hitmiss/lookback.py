@@ -99,18 +99,20 @@ def diff(old: int, new: int, project: str, *, as_json: bool) -> int:
         _remembered(store, folder, old), _remembered(store, folder, new)
         before: dict[str, BuildFacts] = {}
         after: dict[str, Build] = {}
+        gone: list[Step] = []
         for part in store.parts(folder):
             then, now = (next(iter(store.builds(part, limit=1, before=number + 1)), None) for number in (old, new))
             if then and now and (then.number != now.number or old == new):
                 before[then.part] = then
-                after[then.part] = forecast.Forecaster(store, part, now.builder).compared(then, now)
+                after[then.part], left_out = forecast.Forecaster(store, part, now.builder).compared(then, now)
+                gone += left_out
     if not after:
         raise UsageError(f"No target was built in both build {old} and build {new}.", "`hitmiss history` lists them.")
     left, right = _shown(before), merged(after)
     if as_json:
-        _write(json_report.diff_report(left, right))
+        _write(json_report.diff_report(left, right, gone))
     else:
-        why.print_diff(left, right, _console())
+        why.print_diff(left, right, gone, _console())
     return BUILT
 
 

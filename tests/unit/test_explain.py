@@ -329,3 +329,10 @@ def test_200_steps_are_told_in_time() -> None:
     assert explain.summary(build).startswith("200 ran")
     assert sorted(took)[len(took) // 2] < 0.005
     assert time.process_time() - began < 0.005
+
+
+def test_a_hit_that_was_not_expected_is_not_said_to_be_unchanged() -> None:
+    said = alone(step("s", 1, "COPY src/ src/", Verdict.HIT, planned=Planned.RUN))
+    assert "nothing that it is made of has changed" not in said
+    assert "the result for what it is made of now" in said
+    assert "it hit" in said

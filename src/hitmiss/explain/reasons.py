@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hitmiss.build.model import Build, Cause, CauseKind, Note, Planned, Step, Verdict
 from hitmiss.build.transfers import what_failed
@@ -46,6 +46,15 @@ def reason(step: Step, build: Build) -> tuple[Line, ...]:
     blocks = [_story(step, build), _below(step, build), _plan_was_wrong(step)]
     if step.alarm:
         blocks.append([(Part(f"{ALARM} ", Role.WARNING), Part(plain(step.alarm)))])
+    return _paragraphs(blocks)
+
+
+def difference(step: Step, build: Build) -> tuple[Line, ...]:
+    """What makes this step another one than in the build that its cause compares it with, whether or not it ran."""
+    return _paragraphs([list(_caused(step, step.cause, build)), _below(step, build)]) if step.cause else ()
+
+
+def _paragraphs(blocks: Iterable[list[Line]]) -> tuple[Line, ...]:
     lines: list[Line] = []
     for block in filter(None, blocks):
         lines += [_BLANK, *block] if lines else block
@@ -75,10 +84,20 @@ _NOTES = {
 
 
 def _hit(step: Step) -> list[Line]:
-    lines = [say(_NOTES[step.note] if step.note else "Came from the cache: nothing that it is made of has changed.")]
+    lines = [say(_NOTES[step.note])] if step.note else _kept(step)
     if step.saved_s >= 0.05:
         lines.append((Part("That saved "), Part(seconds(step.saved_s), Role.HIT), Part(".")))
     return lines
+
+
+def _kept(step: Step) -> list[Line]:
+    """What there is to say of a hit that has no story."""
+    if step.planned is Planned.RUN:
+        return [
+            say("Came from the cache, which had the result for what it is made of now."),
+            say("The plan did not know of it: it was built outside hitmiss, or in a build that was cut off."),
+        ]
+    return [say("Came from the cache: nothing that it is made of has changed.")]
 
 
 def _planned(step: Step, build: Build) -> list[Line]:

@@ -124,10 +124,13 @@ def report(build: Build, *, only: Collection[str] | None = None) -> bytes:
     return _document({"schema": BUILD_SCHEMA, "build": _build(build), "steps": steps})
 
 
-def diff_report(old: Build, new: Build) -> bytes:
-    """One JSON document for two builds: the steps of the newer one, each with what made it differ from the older."""
+def diff_report(old: Build, new: Build, gone: Sequence[Step]) -> bytes:
+    """One JSON document for two builds: the steps of the newer one, each with what made it differ from the older; and
+    those that the older alone has.
+    """
     steps = tuple(_step(step, new) for step in new.steps)
-    return _document({"schema": DIFF_SCHEMA, "old": _build(old), "new": _build(new), "steps": steps})
+    left = tuple(_step(step, old) for step in gone)
+    return _document({"schema": DIFF_SCHEMA, "old": _build(old), "new": _build(new), "steps": steps, "gone": left})
 
 
 def _build(build: Build) -> BuildPart:

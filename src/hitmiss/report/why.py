@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rich.console import Console
 from rich.text import Text
 
 from hitmiss.build.model import Build, Planned, Step, Verdict
-from hitmiss.explain import Line, Role, headline, place, plain_words, reason
+from hitmiss.explain import Line, Part, Role, difference, headline, place, plain_words, reason
 from hitmiss.snapshot import Past
 from hitmiss.symbols import PLANS, plain, seconds
 
@@ -67,10 +67,16 @@ def print_history(builds: Sequence[Past], right: int, planned: int, console: Con
         console.print(f"plan right for {right:,} of {planned:,} steps", highlight=False)
 
 
-def print_diff(old: Build, new: Build, console: Console) -> None:
-    """What differs between two builds, by the steps of the newer one."""
+def print_diff(old: Build, new: Build, gone: Sequence[Step], console: Console) -> None:
+    """What differs between two builds, by the steps of the newer one; `gone` are the steps that the older alone has."""
     console.print(Text(f"build {old.number} → build {new.number}", "bold"), highlight=False)
-    print_why(new, [step for step in new.steps if step.cause and step.cause.root == step.id], console, newcomer=False)
+    differ = [step for step in new.steps if step.cause and step.cause.root == step.id]
+    for step in differ:
+        _print_step(step, difference(step, new), console)
+    for step in gone:
+        _print_step(step, [(Part(f"It is not in build {new.number}.", Role.STRONG),)], console)
+    if not differ and not gone:
+        console.print("All steps are the same.", highlight=False)
 
 
 def misses(build: Build) -> list[Step]:
@@ -79,8 +85,12 @@ def misses(build: Build) -> list[Step]:
 
 
 def _print_reason(step: Step, build: Build, console: Console) -> None:
+    _print_step(step, reason(step, build), console)
+
+
+def _print_step(step: Step, lines: Iterable[Line], console: Console) -> None:
     console.print(Text.assemble((headline(step), "bold"), ("  " + place(step), "bright_black")), highlight=False)
-    for line in reason(step, build):
+    for line in lines:
         console.print(Text("  ") + _text(line), highlight=False, soft_wrap=True)
     console.print()
 

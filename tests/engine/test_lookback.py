@@ -1,0 +1,67 @@
+"""`hitmiss why`, `diff` and `history` on what a real engine did, also where it did more than hitmiss saw."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from tests.support import hitmiss
+from tests.support.engine import PrivateEngine
+from tests.support.project import Project
+
+pytestmark = pytest.mark.usefixtures("engine_env")
+
+
+def said(project: Project, *words: str) -> str:
+    done = hitmiss.run(*words, cwd=project.path)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_a_hit_whose_files_changed_since_the_build_before(project: Project, engine: PrivateEngine) -> None:
+    nonce = uuid4().hex
+    project.dockerfile("""
+        FROM busybox
+        COPY src/ src/
+        RUN ls src
+    """)
+    project.write("src/core/main.py", nonce)
+    hitmiss.report(cwd=project.path)
+    project.write("src/core/main.py", f"{nonce} edited")
+    engine.docker("buildx", "build", str(project.path))
+    hitmiss.report(cwd=project.path)
+    why = said(project, "why", "2")
+    assert why.splitlines()[1] == "  Came from the cache, which had the result for what it is made of now."
+    assert "nothing that it is made of has changed" not in why
+    differ = said(project, "diff", "1", "2")
+    assert differ.splitlines()[1:4] == [
+        "HIT  COPY src/ src/  Dockerfile:2",
+        "  1 file changed since build 1",
+        "    ~ src/core/main.py  +7 B",
+    ]
+    assert "cache" not in differ
+
+
+def test_steps_that_one_of_two_builds_has(project: Project) -> None:
+    text = f"FROM busybox AS a\nRUN : {uuid4().hex}\nCOPY old /\n"
+    project.write("old", "old")
+    project.write("Dockerfile", text)
+    hitmiss.report(cwd=project.path)
+    project.write("Dockerfile", text.replace("COPY old /", "WORKDIR /x") + "RUN true\nFROM a AS more\nRUN :\n")
+    hitmiss.report(cwd=project.path)
+    assert [line for line in said(project, "diff", "1", "2").splitlines() if line] == [
+        "build 1 → build 2",
+        "MISS  WORKDIR /x  Dockerfile:3",
+        "  It is not in build 1.",
+        "MISS  RUN true  Dockerfile:4",
+        "  It is not in build 1.",
+        "MISS  RUN :  Dockerfile:6",
+        "  It is not in build 1.",
+        "MISS  COPY old /  Dockerfile:3",
+        "  It is not in build 2.",
+    ]
+    document = json.loads(said(project, "diff", "1", "2", "--json"))
+    assert [step["instruction"] for step in document["gone"]] == ["COPY old /"]
+    assert said(project, "diff", "2", "2").splitlines()[1:] == ["All steps are the same."]
