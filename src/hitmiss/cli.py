@@ -71,6 +71,10 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.version_option(__version__, prog_name="hitmiss")
 def main() -> None:
     """Watch BuildKit rebuild your image step by step, hit or miss, on every save."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("The folder you are in is gone.", "`cd` into it again, or into another one.") from None
 
 
 def _record_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -183,6 +183,22 @@ def test_what_cannot_be_done_is_one_sentence(words: list[str], said: str, tmp_pa
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("words", [[], ["build"], ["plan"], ["why"], ["history"], ["init"]], ids=" ".join)
+def test_a_folder_that_is_gone(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hitmiss.__main__ import main as program
+
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr(sys, "argv", ["hitmiss", *words])
+    with pytest.raises(SystemExit) as caught:
+        program()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("hitmiss: The folder you are in is gone. `cd` into it again")
+
+
 def test_a_record_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY x /\n")
     done = hitmiss("build", "--record", "no/such/folder", ".", cwd=tmp_path)
