@@ -56,6 +56,10 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
         names = [option.field, option.flag, *([option.short] if option.short else [])]
         if option.kind == "switch":
             decorated = click.option(*names, is_flag=True, help=option.help)(decorated)
+        elif option.field == "file":
+            decorated = click.option(*names, multiple=True, callback=_only_one, help=option.help, metavar="TEXT")(
+                decorated
+            )
         else:
             decorated = click.option(
                 *names,
@@ -65,6 +69,16 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="TEXT",
             )(decorated)
     return decorated
+
+
+def _only_one(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> str:
+    """The file that is given. Bake and compose take several, so that the last of them is not what anybody meant."""
+    if len(given) > 1:
+        raise UsageError(
+            f"-f names one file here, and {len(given)} are given.",
+            "COMPOSE_FILE names several compose files; docker-bake.override.hcl is read after docker-bake.hcl.",
+        )
+    return given[0] if given else ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -166,6 +166,8 @@ def test_wrong_usage(words: list[str], said: str) -> None:
         (["build", "missing"], "missing"),
         (["build", "."], "Dockerfile"),
         (["build", "-f", "other", "."], "other"),
+        (["build", "-f", "a.hcl", "-f", "b.hcl"], "-f names one file here, and 2 are given."),
+        (["-f", "a.yaml", "-f", "b.yaml"], "COMPOSE_FILE names several compose files"),
         (["build", "-o", "-", "."], "stdout is the report's."),
         (["build", "-o", "type=tar", "."], "stdout is the report's."),
         (["build", "-o", "type=tar,dest=-", "."], "stdout is the report's."),
