@@ -175,7 +175,9 @@ class Crew:
     def shown(self) -> Build:
         """All of it as one build: what runs, and what was built before."""
         parts = {name: self.part(member) for name, member in self.members.items()}
-        return merged(parts, target=self.title(), notes=self._notes(parts), status=self._status())
+        whole = merged(parts, target=self.title(), notes=self._notes(parts), status=self._status())
+        # A target that is alone is called what it was asked for by, not what its stage is called.
+        return msgspec.structs.replace(whole, target=self.title()) if self.only and self.only.name else whole
 
     def before(self) -> Build:
         """The build before the one that runs."""

@@ -7,8 +7,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from hitmiss import forecast
@@ -77,12 +79,16 @@ def explain(step: str, project: str, *, number: int | None, as_json: bool) -> in
 
 
 def history(project: str, *, limit: int, as_json: bool) -> int:
-    """List the remembered builds of a project, newest first."""
+    """List the remembered builds of a project, newest first: `limit` of them, each with a row for every target."""
     folder = _folder(project)
     with _store() as store:
         parts = store.parts(folder) or (folder,)
         found = [past_of(facts) for part in parts for facts in store.builds(part, limit=limit)]
-        builds = sorted(found, key=lambda past: past.started, reverse=True)[:limit]
+        began: dict[int, datetime] = {}
+        for past in found:
+            began[past.number] = max(past.started, began.get(past.number, past.started))
+        newest = sorted(began, key=lambda number: began[number], reverse=True)[:limit]
+        builds = [past for number in newest for past in found if past.number == number]
         scores = [store.plan_score(part) for part in parts]
     right, planned = sum(score[0] for score in scores), sum(score[1] for score in scores)
     if as_json:
@@ -117,7 +123,9 @@ def diff(old: int, new: int, project: str, *, as_json: bool) -> int:
 
 
 def _shown(parts: Mapping[str, BuildFacts]) -> Build:
-    return merged({name: as_build(facts) for name, facts in parts.items()})
+    return merged(
+        {name: msgspec.structs.replace(as_build(facts), target=name or facts.target) for name, facts in parts.items()}
+    )
 
 
 def _remembered(store: Store, folder: Path, number: int | None) -> dict[str, BuildFacts]:

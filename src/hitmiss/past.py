@@ -27,6 +27,7 @@ def past_of(facts: BuildFacts) -> Past:
         plan_right=facts.plan_right,
         plan_steps=facts.plan_steps,
         why=summary(build) if facts.status is not Status.CANCELED else "canceled",
+        bake_target=facts.part or None,
     )
 
 

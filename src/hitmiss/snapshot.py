@@ -65,7 +65,8 @@ class StepFiles(msgspec.Struct, frozen=True):
 class Past(msgspec.Struct, frozen=True):
     """One line of the history: a remembered build; `why` is one short line about what ran ("" for nothing).
 
-    `number` is 0 for a build that only the engine remembers.
+    `number` is 0 for a build that only the engine remembers. `target` is the stage that was built, `bake_target` the
+    one of several targets that has this line.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Past(msgspec.Struct, frozen=True):
     plan_right: int = 0
     plan_steps: int = 0
     why: str = ""
+    bake_target: str | None = None
 
 
 class ArgumentRow(msgspec.Struct, frozen=True):

@@ -65,3 +65,19 @@ def test_steps_that_one_of_two_builds_has(project: Project) -> None:
     document = json.loads(said(project, "diff", "1", "2", "--json"))
     assert [step["instruction"] for step in document["gone"]] == ["COPY old /"]
     assert said(project, "diff", "2", "2").splitlines()[1:] == ["All steps are the same."]
+
+
+def test_the_history_of_several_targets(project: Project) -> None:
+    inline = 'target "{0}" {{\n  dockerfile-inline = "FROM busybox\\nRUN : {0} NONCE\\n"\n}}\n'
+    text = 'group "default" { targets = ["docs", "a-longer-name"] }\n' + "".join(
+        map(inline.format, ("docs", "a-longer-name"))
+    )
+    project.write("docker-bake.hcl", text.replace("NONCE", uuid4().hex))
+    for words in ((), (), ("--target", "docs")):
+        report = hitmiss.report(*words, cwd=project.path)
+    assert report["build"]["target"] == "docs"
+    rows = [line.split() for line in said(project, "history", "-n", "2").splitlines()]
+    assert [(row[0], row[4]) for row in rows[:-1]] == [("3", "docs"), ("2", "a-longer-name"), ("2", "docs")]
+    document = json.loads(said(project, "history", "--json"))
+    assert [build["bake_target"] for build in document["builds"]].count("docs") == 3
+    assert json.loads(said(project, "why", "--json"))["build"]["target"] == "docs"

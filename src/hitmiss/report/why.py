@@ -57,9 +57,11 @@ def print_why(build: Build, steps: Sequence[Step], console: Console, *, newcomer
 
 def print_history(builds: Sequence[Past], right: int, planned: int, console: Console) -> None:
     """Past builds, newest first, and how often plans were right."""
-    for each in builds:
+    names = [plain(each.bake_target or each.target) for each in builds]
+    width = max((12, *map(len, names)))
+    for each, name in zip(builds, names, strict=True):
         hits = f"{each.hits} of {each.steps} hit"
-        row = f"{each.number:>5}  {_when(each.started)}  {each.status:<9}  {plain(each.target):<12}  {hits:<14}"
+        row = f"{each.number:>5}  {_when(each.started)}  {each.status:<9}  {name:<{width}}  {hits:<14}"
         console.print(Text(f"{row}  {seconds(each.duration_s):>8}  {plain(each.why)}"), highlight=False, soft_wrap=True)
     if not builds:
         console.print("No build of this project is remembered yet.", highlight=False)
