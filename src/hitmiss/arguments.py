@@ -21,7 +21,7 @@ from hitmiss.forecast import Forecaster, Plan
 from hitmiss.history.store import Store
 from hitmiss.inquiry import Engine, ask
 from hitmiss.member import Member
-from hitmiss.project.arguments import Argument, arguments_in, arguments_of, exposed
+from hitmiss.project.arguments import Argument, arguments_in, arguments_of, exposed, in_image
 from hitmiss.project.definition import Definition
 from hitmiss.project.find import Kind
 from hitmiss.project.units import Unit, dependants
@@ -75,14 +75,18 @@ class Arguments:
     def exposed(self) -> str:
         """What to say of arguments that look like credentials; "" where there are none."""
         found: dict[str, str] = {}
+        inside: set[str] = set()
         for member in self._crew.members.values():
             question = member.definition.question
             for each in exposed(question) if question else ():
                 found.setdefault(each.name, f"{member.definition.name}:{each.line}")
+                if question and in_image(question, each):
+                    inside.add(each.name)
         if not found:
             return ""
         names = ", ".join(f"ARG {name} ({place})" for name, place in found.items())
-        return f"{names}: whoever has the image can read it. Use RUN --mount=type=secret."
+        who = "has the image" if inside == found.keys() else "may see the builder's cache and its records of builds"
+        return f"{names}: whoever {who} can read it. Use RUN --mount=type=secret."
 
     # What is changed
 

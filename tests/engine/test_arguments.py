@@ -187,7 +187,8 @@ async def test_a_changed_credential_misses_for_it_and_stands_nowhere(
     assert '"$PIP_INDEX_CREDENTIALS"' in install.instruction
     assert "${PIP_INDEX_CREDENTIALS%%:*}" in install.instruction
     assert row(live, "PIP_INDEX_CREDENTIALS").value == "•••"
-    assert any("PIP_INDEX_CREDENTIALS (Dockerfile.args:5)" in text for text in live.snapshot.notices)
+    (notice,) = [text for text in live.snapshot.notices if "PIP_INDEX_CREDENTIALS (Dockerfile.args:5)" in text]
+    assert "has the image" not in notice, "it stands in a stage that is only copied from"
     assert any("SecretsUsedInArgOrEnv" in check.short for check in one.checks)
     assert first not in live.session.command()
     changes = {"": {"PIP_INDEX_CREDENTIALS": second}}

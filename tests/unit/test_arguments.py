@@ -15,7 +15,7 @@ from hitmiss.cache.facts import BuildFacts, StepFacts
 from hitmiss.cache.timing import as_written
 from hitmiss.docker import bake
 from hitmiss.history.store import Store
-from hitmiss.project.arguments import Argument, arguments_in, arguments_of, exposed
+from hitmiss.project.arguments import Argument, arguments_in, arguments_of, exposed, in_image
 from hitmiss.project.definition import announce
 from hitmiss.project.dockerfile import parse
 from hitmiss.project.find import Kind
@@ -79,6 +79,21 @@ def test_what_cannot_be_built_still_tells_its_arguments() -> None:
 )
 def test_arguments_that_whoever_has_the_image_can_read(text: str, given: dict[str, str], found: list[str]) -> None:
     assert [each.name for each in exposed(question(text, **given))] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("FROM a\nARG NPM_TOKEN\n", True),
+        ("FROM a AS x\nARG NPM_TOKEN\nFROM x AS y\nFROM y\n", True),
+        ("FROM a AS x\nARG NPM_TOKEN\nFROM a\nCOPY --from=x /o /\n", False),
+        ("ARG NPM_TOKEN\nFROM a\n", False),
+    ],
+)
+def test_what_the_image_tells_of_is_its_own_stages(text: str, told: bool) -> None:
+    asked = question(text, NPM_TOKEN="x")
+    (argument,) = exposed(asked)
+    assert in_image(asked, argument) is told
 
 
 def test_an_author_is_no_secret() -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from hitmiss.errors import UsageError
 from hitmiss.project.dockerfile import Dockerfile, DockerfileError, parse
+from hitmiss.project.lineage import lineage
 from hitmiss.project.operations import Pass, Question
 from hitmiss.project.scope import declared, platform_values
 from hitmiss.project.syntax import Instruction
@@ -94,7 +95,7 @@ def arguments_in(text: str) -> tuple[Argument, ...]:
 
 
 def exposed(question: Question) -> tuple[Argument, ...]:
-    """The arguments that look like credentials and have a value: whoever has the image can read it there.
+    """The arguments that look like credentials and have a value: a build keeps it where others can read it.
 
     None where the Dockerfile says that it is known (`# check=skip=…`).
     """
@@ -107,6 +108,14 @@ def exposed(question: Question) -> tuple[Argument, ...]:
         for each in arguments_of(question)
         if _EXPOSED.search(each.name) and each.secret and given.get(each.name, each.default)
     )
+
+
+def in_image(question: Question, argument: Argument) -> bool:
+    """Whether the image itself tells of an argument: it does for its own stage and those that this one stands on, not
+    for a stage that is only copied from.
+    """
+    inside = lineage(question)
+    return any(stage in inside for stage in argument.stages)
 
 
 def _defaults(unset: Question) -> dict[str, str | None]:
