@@ -84,6 +84,7 @@ OFFLINE = 'failed to do request: Head "https://{0}/v2/x": dial tcp: lookup {0} o
 REFUSED = 'failed to do request: Head "https://127.0.0.1:1/v2/x": dial tcp 127.0.0.1:1: connect: connection refused'
 NO_ROUTE = 'failed to do request: Head "https://10.1.2.3/v2/x": dial tcp 10.1.2.3:443: connect: no route to host'
 PLAIN_HTTP = 'failed to do request: Head "https://vm:5000/v2/x": http: server gave HTTP response to HTTPS client'
+NO_HANDSHAKE = "tls: first record does not look like a TLS handshake"
 UNTRUSTED = 'failed to do request: Head "https://r.io/v2/x": tls: failed to verify certificate: x509: unknown authority'
 TOKEN = "failed to fetch anonymous token: unexpected status from GET request to http://r.io/token?x: 401 Unauthorized"
 NETWORK = "Look at the network, the proxy and the name {}. An image of your own is built first."
@@ -150,6 +151,11 @@ IMAGES = {
     ),
     "plain HTTP": (
         image("vm:5000/x:1", PLAIN_HTTP),
+        FETCH.format("vm:5000/x:1", "vm:5000", "it speaks plain HTTP, and HTTPS was expected")
+        + 'Let the engine use HTTP there: `"insecure-registries": ["vm:5000"]` in daemon.json.',
+    ),
+    "plain HTTP, where TLS itself says so": (
+        image("vm:5000/x:1", 'failed to do request: Head "https://vm:5000/v2/x": ' + NO_HANDSHAKE),
         FETCH.format("vm:5000/x:1", "vm:5000", "it speaks plain HTTP, and HTTPS was expected")
         + 'Let the engine use HTTP there: `"insecure-registries": ["vm:5000"]` in daemon.json.',
     ),

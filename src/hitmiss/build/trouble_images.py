@@ -30,7 +30,7 @@ _REASONS = (
         r"(?:pull|push) access denied|insufficient_scope|40[13] (?:Unauthorized|Forbidden)|failed to fetch oauth token"
         r"|no basic auth credentials|authentication required|requested access to the resource is denied",
     ),
-    (_PLAIN, r"server gave HTTP response to HTTPS client"),
+    (_PLAIN, r"server gave HTTP response to HTTPS client|first record does not look like a TLS handshake"),
     (_TLS, r"\b(?:tls|x509): "),
     (_NAME, r"no such host|server misbehaving|Temporary failure in name resolution"),
     (_REFUSED, r"connection refused"),
