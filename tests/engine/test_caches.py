@@ -201,3 +201,11 @@ def test_outside_of_github_its_cache_is_left_out_and_that_is_said(app: Project) 
     done = hitmiss.run("build", "--cache-to", "type=gha", "--cache-from", "type=gha", ".", cwd=app.path)
     assert done.returncode == 0
     assert b"type=gha is left out: GitHub's cache needs ACTIONS_RUNTIME_TOKEN" in done.stderr
+
+
+def test_a_type_of_cache_that_there_is_not(engine_env: PrivateEngine, project: Project) -> None:
+    project.write("Dockerfile", "FROM busybox\n")
+    report = hitmiss.report("--cache-from", "type=regsitry,ref=127.0.0.1:1/x", cwd=project.path)
+    assert report["build"]["notices"] == [
+        "The cache of type=regsitry was not found (no such type; there are registry, local, gha, s3, azblob)."
+    ]

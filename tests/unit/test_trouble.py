@@ -255,11 +255,13 @@ def test_caches_that_are_not_there_are_a_notice() -> None:
         imported("r.io/d:1", "unexpected status from HEAD request to http://r.io/v2/d/manifests/1: 403 Forbidden"),
         imported("r.io/e:1", "context canceled"),
         Step("i", "", 0, 0, "importing cache manifest from r.io/good:1"),
+        Step("i", "", 0, 0, "importing cache manifest from regsitry:149", error="unknown cache importer: regsitry"),
     )
     assert notices(Build(internals=internals, text=(local, "other"))) == (
         "The cache of r.io/c:1 was not found (there is none yet).",
         "The cache of 127.0.0.1:1/c:1 was not found (127.0.0.1:1: it refused the connection).",
         "The cache of r.io/d:1 was not found (r.io did not allow it: `docker login r.io`).",
+        "The cache of type=regsitry was not found (no such type; there are registry, local, gha, s3, azblob).",
         "The cache in e was not found (no x).",
     )
 

@@ -113,13 +113,25 @@ def missing_caches(build: Build) -> tuple[MissingCache, ...]:
     found = []
     for work in build.internals:
         ref = re.match(r"importing cache manifest from (\S+)", work.instruction)
-        if ref and work.error and "context canceled" not in work.error:
+        if not ref or not work.error or "context canceled" in work.error:
+            continue
+        if unknown := re.search(r'unknown cache importer: "?([^\s"]+)"?$', work.error):
+            found.append(MissingCache(f"type={unknown[1]}", _no_type(unknown[1]), work.id))
+        else:
             found.append(MissingCache(ref[1], _why(work.error, host_of(ref[1])), work.id))
     for line in build.text:
         local = re.match(r"WARNING: local cache import at (.*) not found due to err: (.*)", line)
         if local:
             found.append(MissingCache(local[1], local[2].rpartition(": ")[2]))
     return tuple(dict.fromkeys(found))
+
+
+_CACHES = ("registry", "local", "gha", "s3", "azblob")
+"""The types of caches that BuildKit can import."""
+
+
+def _no_type(kind: str) -> str:
+    return "this builder has no such type" if kind in _CACHES else f"no such type; there are {', '.join(_CACHES)}"
 
 
 def _why(error: str, host: str) -> str:
