@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -16,8 +17,21 @@ from hitmiss.workspace import Workspace
 def equivalent(space: Workspace, options: Mapping[str, BuildOptions]) -> str:
     """The command for what is chosen of a workspace, one line; values that look secret are left to the environment.
 
-    `options` are those of each target that is built, by its name.
+    `options` are those of each target that is built, by its name. It goes to the workspace's folder first, where that
+    is not the one that hitmiss was started in.
     """
+    there = "" if space.cwd == _here() else f"cd {shlex.quote(str(space.cwd))} && "
+    return there + _command(space, options)
+
+
+def _here() -> Path | None:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was deleted meanwhile
+        return None
+
+
+def _command(space: Workspace, options: Mapping[str, BuildOptions]) -> str:
     builder = space.flags.builder
     context = endpoint.needed_context(builder)
     docker = ["docker", *(["--context", context] if context else [])]

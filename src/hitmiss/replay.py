@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ class Replay:
         self._speed = speed
         self._notices = (notice,) if notice else ()
         self._name = path.name
+        self._path = str(path)
         self._number = 0
         self._message = ""
         self._header = next((record.start for record in self._records if record.start), Header())
@@ -76,7 +78,7 @@ class Replay:
 
     def command(self) -> str:
         """The command that plays this recording."""
-        return f"hitmiss replay {self._name}"
+        return shlex.join(["hitmiss", "replay", self._path])
 
     async def run(self) -> None:
         """Play, then stay until `close()`."""

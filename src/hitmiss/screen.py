@@ -78,12 +78,11 @@ def demo(name: str, *, theme: str | None, recorded: bool) -> int:
             notice = f"{error} Until then, a recording of the demo is played."
         else:
             folder = _copy(example, name)
-            os.chdir(folder)
             own = settings_files.load(folder)
             space = asyncio.run(open_workspace(BuildOptions(), own, cwd=folder))
             settings = msgspec.structs.replace(settings, targets=own.targets, watch=own.watch)
             welcome = f"This project is yours to try things on: {folder}. README.md there says what to change."
-            return _show(Session(space, settings), settings, welcome)
+            return _show(Session(space, settings, cwd=folder), settings, welcome)
     recording = example.parent / f"{name}.jsonl"
     if not recording.is_file():
         raise EngineError(f"The example {name} needs an engine.", "`hitmiss demo` plays a recording without one.")

@@ -129,7 +129,7 @@ async def test_the_choice_is_remembered_and_a_flag_goes_before_it(shop: Project,
     live.session.set_builder(second)
     await live.built(2)
     await explained(live, 2)
-    assert live.session.command().startswith(f"docker --context {second} build --target final --builder {second}")
+    assert f" && docker --context {second} build --target final --builder {second}" in live.session.command()
     await live.session.close()
     again = start(**FINAL)
     assert (again.snapshot.builder, again.session.recalled) == (second, second)
@@ -334,7 +334,8 @@ async def test_a_bake_file_is_built_on_the_other_engine(
         assert "bake-a:1" not in second_engine.images()
         session.set_builder(second)
         await wait_for_async(lambda: {"bake-a:1", "bake-b:1"} <= second_engine.images().keys(), 40, "both images there")
-        assert session.command() == f"docker --context {second} buildx bake --builder {second} a b"
+        told = f"cd {project.path} && docker --context {second} buildx bake --builder {second} a b"
+        assert session.command() == told
     finally:
         await session.close()
         await asyncio.wait({task}, timeout=10)

@@ -184,7 +184,7 @@ async def test_a_dockerfile_that_one_of_two_is_built_from(project: Project, nonc
     project.save("b.Dockerfile", f"FROM busybox\nRUN echo b {nonce}\nRUN echo mended\n")
     await settled(live, 3)
     assert numbers(live) == {"a": 1, "b": 3}
-    assert live.session.command() == "docker compose build a b"
+    assert live.session.command() == f"cd {project.path} && docker compose build a b"
 
 
 # Work that two targets share

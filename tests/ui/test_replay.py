@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -125,7 +126,7 @@ async def test_what_asks_for_a_build_says_that_a_recording_is_played() -> None:
             await replay.targets()
         assert (await replay.prune(PruneFilter())).freed == 0
         assert (await replay.prune_preview(PruneFilter())).records == ()
-        assert replay.command() == "hitmiss replay webapp.jsonl"
+        assert replay.command() == f"hitmiss replay {shlex.quote(str(DEMO))}"
         replay.rebuild(no_cache=True)
         assert replay.snapshot().message == ""
         await end(replay)

@@ -12,10 +12,11 @@ import pytest
 
 from hitmiss.docker import bake, client
 from hitmiss.docker.client import Answer
+from hitmiss.equivalent import equivalent
 from hitmiss.errors import UsageError
 from hitmiss.project.find import Kind, Source
 from hitmiss.settings import BuildOptions, Settings
-from hitmiss.workspace import Workspace, open_workspace
+from hitmiss.workspace import Workspace, alone, open_workspace
 
 Printed = Mapping[str, Any]
 HERE = Path("/project")
@@ -215,6 +216,20 @@ def test_what_nobody_asked_for_leaves_no_image(tools: Callable[..., Tools], tmp_
     assert "--set=base.output=type=cacheonly" in words
     assert words[-2:] == ("base", "app")
     assert space.stands_on("app") == {"base"}
+
+
+def test_the_command_that_does_the_same_goes_to_the_folder(
+    tools: Callable[..., Tools], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a project").mkdir()
+    (tmp_path / "a project" / "docker-bake.hcl").write_text("")
+    tools({"a": {}}, {"default": ["a"]})
+    space = opened(tmp_path, context="a project")
+    options = {"a": BuildOptions()}
+    assert equivalent(space, options) == f"cd '{tmp_path}/a project' && docker buildx bake a"
+    monkeypatch.chdir(tmp_path / "a project")
+    assert equivalent(space, options) == "docker buildx bake a"
+    assert equivalent(alone(BuildOptions(), tmp_path / "a project"), {"": BuildOptions()}) == "docker build ."
 
 
 def test_what_is_said_of_the_cache_is_written_into_the_file(tools: Callable[..., Tools], tmp_path: Path) -> None:
