@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -33,6 +34,8 @@ from hitmiss.workspace import open_workspace
 
 _SIGNALS = {"SIGINT": CANCELED, "SIGTERM": 128 + 15, "SIGHUP": 128 + 1}
 """Signals that end the program, and the exit code of each."""
+_WORD = re.compile(r"\w[\w-]*")
+"""What could be meant as a command: no path, and no URL."""
 _SWITCH_S = 0.001
 """How long a thread that computes may keep the screen waiting: Python's own 5 ms are felt when two of them do."""
 _THREADS_S = 2.0
@@ -44,6 +47,11 @@ def run(
     options: BuildOptions, *, on_change: str | None, settle: int | None, theme: str | None, record: Path | None
 ) -> int:
     """Watch and build a project; gives the exit code."""
+    word = options.context
+    if _WORD.fullmatch(word) and not Path(word).exists():
+        raise UsageError(
+            f"{word} is no command of hitmiss, and no folder here.", "`hitmiss --help` lists the commands."
+        )
     need_terminal()
     cwd = Path.cwd()
     settings = _settings(project_folder(options, cwd))

@@ -173,6 +173,8 @@ def test_wrong_usage(words: list[str], said: str) -> None:
         (["build", "-o", "type=tar,dest=-", "."], "stdout is the report's."),
         ([], "The full screen needs a terminal. `hitmiss build` builds without one."),
         (["."], "The full screen needs a terminal."),
+        (["attach"], "attach is no command of hitmiss, and no folder here. `hitmiss --help` lists the commands."),
+        (["--no-cache", "no-such-dir"], "no-such-dir is no command of hitmiss, and no folder here."),
         (["replay", "missing"], "The full screen needs a terminal."),
         (["demo"], "The full screen needs a terminal."),
     ],
