@@ -141,4 +141,7 @@ def test_words_about_something_else(name: str) -> None:
 
 def test_the_engine_that_was_asked_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "ssh://me@there")
-    assert "answers on ssh://me@there." in str(error_of("ERROR: error during connect: exit status 255"))
+    told = str(error_of("ERROR: error during connect: exit status 255"))
+    assert told.startswith("No Docker engine answers on ssh://me@there. DOCKER_HOST names it: ")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///x/y.sock")
+    assert "systemctl" in str(error_of("ERROR: error during connect: exit status 255"))

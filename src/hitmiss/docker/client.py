@@ -282,9 +282,13 @@ def error_of(text: str) -> EngineError | None:
             "Run `sudo usermod -aG docker $USER` and log in again.",
         )
     if any(words in lower for words in _NO_ENGINE):
+        where = _address(text)
+        named = where == os.environ.get("DOCKER_HOST") and not where.startswith(("unix://", "npipe://"))
         return EngineError(
-            f"No Docker engine answers on {_address(text)}.",
-            "Start it: `sudo systemctl start docker`, or open Docker Desktop.",
+            f"No Docker engine answers on {where}.",
+            "DOCKER_HOST names it: mend or unset that, or start the engine there."
+            if named
+            else "Start it: `sudo systemctl start docker`, or open Docker Desktop.",
         )
     found = re.search(r'no builder "([^"]+)" found', text)
     if found:
