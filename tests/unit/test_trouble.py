@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +97,11 @@ IMAGES = {
         image("docker.io/library/pyhton:3.12-slim", DENIED),
         "Docker Hub does not give out pyhton:3.12-slim: it does not exist there, or it is private. | "
         "Did you mean python:3.12-slim?",
+    ),
+    "nearly the name of a stage": (
+        image("docker.io/library/biuld:latest", DENIED),
+        "Docker Hub does not give out biuld:latest: it does not exist there, or it is private. | "
+        "Did you mean the stage build?",
     ),
     "nearly the name of an image that is there": (
         image("docker.io/library/voice:bulider", DENIED, known=Known(images=("voice:builder",))),
@@ -298,6 +305,28 @@ def test_a_path_above_the_context() -> None:
     found = copied("/uv.lock", mount).advice()
     assert found is not None
     assert found.sentence.startswith("../uv.lock lies outside the context")
+
+
+def test_a_name_that_is_not_utf_8(project: Project) -> None:
+    project.write(".dockerignore", "out\n")
+    project.write("out/x")
+    for name in (b"/out/\xff", b"/b\xff.txt"):
+        Path(os.fsdecode(os.fsencode(project.path) + name)).write_text("x")
+    project.dockerfile("FROM busybox")
+    error = "Internal: rpc error: code = Internal desc = grpc: failed to unmarshal the received message: "
+    error += "string field contains invalid UTF-8"
+    told = "is not UTF-8, and BuildKit takes no other. | Rename it, or leave it out by a line in .dockerignore."
+    check(Failure(error), f"The name of a file in a context {told}")
+    known = nearby(BuildOptions(), cwd=project.path)
+    check(Failure(error, known=known), f"The name of b\ufffd.txt {told}")
+
+
+def test_what_came_by_standard_input_has_no_context() -> None:
+    check(
+        copied("/a", "COPY a /", Known(context="-")),
+        "There is no a in what came by standard input: a Dockerfile that comes there has no context. | Name the folder "
+        "that holds the sources: `-f - FOLDER` reads the Dockerfile alone from there.",
+    )
 
 
 def test_what_another_stage_does_not_have() -> None:
@@ -534,6 +563,11 @@ COMMANDS = {
         "DNS, "
         "or build with `--network host`.",
     ),
+    "no network in a step": (
+        ran("exit code: 1", "wget: bad address 'example.com'", text="RUN --network=none wget http://example.com"),
+        "The step could not reach example.com: it has no network (--network=none). | Take that flag away, or fetch "
+        "what it needs in a step above.",
+    ),
 }
 
 
@@ -592,6 +626,11 @@ ASKED = {
         Failure("base name (${BASE}) should not be blank"),
         "FROM ${BASE} names no image: the argument BASE has no value. | Give it one: `--build-arg BASE=IMAGE`, or `ARG "
         "BASE=IMAGE` above the first FROM.",
+    ),
+    "nothing by standard input": (
+        Failure("failed to read dockerfile: no local sources enabled"),
+        "Nothing came by standard input, from where `-` reads a Dockerfile or a tar archive. | Give it one (`hitmiss "
+        "build - < Dockerfile`), or name the folder that holds the sources.",
     ),
     "capitals": (
         Failure(

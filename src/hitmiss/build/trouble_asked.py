@@ -174,6 +174,21 @@ def _cache(found: re.Match[str], case: Case) -> Advice:
     )
 
 
+def _odd_name(_: re.Match[str], case: Case) -> Advice:
+    name = case.known.odd()
+    return Advice(
+        f"The name of {name or 'a file in a context'} is not UTF-8, and BuildKit takes no other.",
+        f"Rename it, or leave it out by a line in {case.known.ignore_file}.",
+    )
+
+
+def _nothing_came(_: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        "Nothing came by standard input, from where `-` reads a Dockerfile or a tar archive.",
+        "Give it one (`hitmiss build - < Dockerfile`), or name the folder that holds the sources.",
+    )
+
+
 def _silent(_: re.Match[str], case: Case) -> Advice:
     name = case.build.builder
     return Advice(
@@ -200,6 +215,10 @@ _ANSWERS: tuple[tuple[str, Answer], ...] = (
     (r'target stage "([^"]+)" could not be found(?: \(did you mean (\S+)\?\))?', _target),
     (r"base name \((.*)\) should not be blank", _blank),
     (r'failed to parse stage name "([^"]+)": .*must be lowercase', _upper),
+    # Go's protobuf, of a path that is sent
+    (r"unmarshal the received message: string field contains invalid UTF-8", _odd_name),
+    # BuildKit, `source/local`, where buildx found nothing to send
+    (r"no local sources enabled", _nothing_came),
     # BuildKit, `session/secrets` and `session/sshforward`; buildx, `util/buildflags`
     (r"secret (\S+): not found$", _secret),
     (r"failed to stat (\S+): stat .*: no such file or directory", _file),

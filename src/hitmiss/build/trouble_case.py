@@ -44,7 +44,8 @@ class Known:
     that are there, `given` the ids of the secrets that are given, `context` the context as given, `own` the builder's
     platform. Of a path in the context, without a slash in front: `entries` are the names in that folder, `rule` is the
     ignore rule that leaves it out, `leads` where a link leads that leaves the context, `windows` the path of a file of
-    that name whose lines end as Windows ends them; "" for none.
+    that name whose lines end as Windows ends them; "" for none. `odd` is the path of a file whose name is not UTF-8, as
+    far as it can be shown.
     """
 
     stages: tuple[str, ...] = ()
@@ -59,6 +60,7 @@ class Known:
     rule: Callable[[str], str] = _nothing
     leads: Callable[[str], str] = _nothing
     windows: Callable[[str], str] = _nothing
+    odd: Callable[[], str] = str
 
 
 @dataclass(frozen=True, slots=True)

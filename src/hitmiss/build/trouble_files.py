@@ -35,6 +35,11 @@ def missing(case: Case) -> Advice | None:
 
 
 def _in_context(path: str, known: Known) -> Advice:
+    if known.context == "-":
+        return Advice(
+            f"There is no {path} in what came by standard input: a Dockerfile that comes there has no context.",
+            "Name the folder that holds the sources: `-f - FOLDER` reads the Dockerfile alone from there.",
+        )
     if rule := known.rule(path):
         return Advice(
             f"{path} is there, but the rule `{rule}` of {known.ignore_file} leaves it out of the context.",

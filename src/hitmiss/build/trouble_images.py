@@ -203,6 +203,8 @@ def _image(name: str, host: str, reason: int, case: Case) -> Advice | None:
         )
     repository, colon, tag = name.partition(":") if "/" not in name else (name, "", "")
     typo = meant(name, case.known.images) if reason != _RATE else ""
+    if reason != _RATE and (stage := meant(name.removesuffix(":latest"), case.known.stages)):
+        typo = stage.replace("mean ", "mean the stage ", 1)
     if not typo and repository not in WELL_KNOWN and (close := meant(repository, WELL_KNOWN)):
         typo = f"{close.removesuffix('?')}{colon}{tag}?"
     if reason in (_DENIED, _NOT_FOUND):

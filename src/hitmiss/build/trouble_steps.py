@@ -200,6 +200,11 @@ def _name(case: Case) -> Advice | None:
     if not found:
         return None
     host = next(group for group in found.groups() if group)
+    if case.step and re.match(r"RUN\s.*--network=none\b", case.step.instruction):
+        return Advice(
+            f"The step could not reach {host}: it has no network (--network=none).",
+            "Take that flag away, or fetch what it needs in a step above.",
+        )
     return Advice(
         f"The step could not reach {host}: its name was not found (DNS).",
         "Look at the engine's network and DNS, or build with `--network host`.",

@@ -52,6 +52,7 @@ def nearby(
         rule=folder.rule,
         leads=folder.leads,
         windows=folder.windows,
+        odd=folder.odd,
     )
 
 
@@ -99,6 +100,14 @@ class _Folder:
         for path in itertools.islice(self._files(), _MOST_FILES):
             if path.name == name and _first_line(path).endswith(b"\r\n"):
                 return path.relative_to(self._root).as_posix()
+        return ""
+
+    def odd(self) -> str:
+        for path in itertools.islice(self._files(), _MOST_FILES):
+            name = path.relative_to(self._root).as_posix()
+            shown = os.fsencode(name).decode("utf-8", "replace")
+            if shown != name and not self._rules.ignores(name):
+                return shown
         return ""
 
     def _files(self) -> Iterator[Path]:
