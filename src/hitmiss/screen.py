@@ -28,8 +28,10 @@ from hitmiss.replay import Replay
 from hitmiss.runner import project_folder
 from hitmiss.session import Session
 from hitmiss.settings import BuildOptions, Settings
+from hitmiss.ui.actions import keymap
 from hitmiss.ui.app import HitmissApp, Subject
 from hitmiss.ui.keyboard import accept_any_bytes
+from hitmiss.ui.theme import DARK, LIGHT
 from hitmiss.workspace import open_workspace
 
 _SIGNALS = {"SIGINT": CANCELED, "SIGTERM": 128 + 15, "SIGHUP": 128 + 1}
@@ -53,6 +55,7 @@ def run(
             f"{word} is no command of hitmiss, and no folder here.", "`hitmiss --help` lists the commands."
         )
     need_terminal()
+    _check_theme(theme or "")
     cwd = Path.cwd()
     settings = _settings(project_folder(options, cwd))
     chosen = {"on_change": on_change, "settle": settle, "theme": theme}
@@ -68,6 +71,7 @@ def run(
 def replay(file: Path, *, speed: float, theme: str | None) -> int:
     """Play a recording."""
     need_terminal()
+    _check_theme(theme or "")
     settings = _settings(Path.cwd())
     return _show(Replay(file, speed=speed), msgspec.structs.replace(settings, theme=theme or settings.theme))
 
@@ -75,6 +79,7 @@ def replay(file: Path, *, speed: float, theme: str | None) -> int:
 def demo(name: str, *, theme: str | None, recorded: bool) -> int:
     """Open an example project: built where an engine answers, else played from its recording."""
     need_terminal()
+    _check_theme(theme or "")
     example = _example(name)
     settings = _settings(Path.cwd())
     settings = msgspec.structs.replace(settings, theme=theme or settings.theme)
@@ -138,8 +143,31 @@ def _end_within(seconds: float, code: int) -> None:
 
 
 def _settings(folder: Path) -> Settings:
+    """The settings of a folder; raises `UsageError` with file and line for a theme or a key that the screen has not."""
     user = Path(platformdirs.user_config_dir("hitmiss", appauthor=False)) / "hitmiss.toml"
-    return settings_files.load(folder, user)
+    found = settings_files.load(folder, user)
+    try:
+        _check_theme(found.theme)
+    except UsageError as error:
+        raise UsageError(f"{settings_files.place(folder, user, ('theme',))}: {error.message}", error.mend) from None
+    for name, key in found.keys.items():
+        try:
+            keymap({name: key})
+        except UsageError as error:
+            where = settings_files.place(folder, user, ("keys", name))
+            raise UsageError(f"{where}: {error.message}", error.mend) from None
+    return found
+
+
+def _check_theme(name: str) -> None:
+    """Raise `UsageError` for a theme that there is not; "" is hitmiss's own."""
+    known = [theme.name for theme in (DARK, LIGHT)]
+    if name and name not in known:
+        from textual.theme import BUILTIN_THEMES  # a slow import, for those who want another theme
+
+        known += sorted(BUILTIN_THEMES)
+    if name and name not in known:
+        raise UsageError(f"There is no theme called {name}.", f"Themes: {', '.join(known)}.")
 
 
 def _example(name: str) -> Path:

@@ -221,6 +221,19 @@ def load(folder: Path, user_file: Path | None = None) -> Settings:
     return msgspec.convert({**given, "keys": keys}, Settings)
 
 
+def place(folder: Path, user_file: Path, path: tuple[str, ...]) -> str:
+    """Where a setting that `load` gave is written: file and line."""
+    own, shared = folder / "hitmiss.toml", folder / "pyproject.toml"
+    project = (own, ()) if _is_file(own) else (shared, _IN_PYPROJECT)
+    for file, at in (project, (user_file, ())):
+        table: Any = tomllib.loads(text) if (text := _read(file, b"hitmiss" if at else b"")) else {}
+        for part in (*at, *path):
+            table = table.get(part) if isinstance(table, dict) else None
+        if table is not None:
+            return f"{file}:{line_of(text, (*at, *path))}"
+    return str(project[0])
+
+
 def warnings(settings: Settings) -> tuple[str, ...]:
     """What is allowed in the settings and yet unwise, one sentence each."""
     return tuple(

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from hitmiss import __version__, headless
 from hitmiss import screen as screens
 from hitmiss.cli import main
+from hitmiss.errors import UsageError
 from hitmiss.settings import OPTIONS, BuildOptions, Option
 
 COMMANDS = ["build", "demo", "doctor", "replay", "plan", "why", "history", "diff", "init"]
@@ -201,6 +202,33 @@ def test_a_folder_that_is_gone(
         program()
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("hitmiss: The folder you are in is gone. `cd` into it again")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('settle = 5\ntheme = "no-such"', "hitmiss.toml:2: There is no theme called no-such. Themes: hitmiss-dark, "),
+        ('[keys]\nrebuild = "f5"\nnothing = "x"', "hitmiss.toml:3: The settings remap a key of 'nothing'"),
+        ('[keys]\nrebuild = "no key"', "hitmiss.toml:2: The settings give rebuild the key 'no key'"),
+    ],
+)
+def test_what_the_screen_has_not_is_told_with_its_place(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "hitmiss.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        screens._settings(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/{said}")
+    (tmp_path / "hitmiss.toml").unlink()
+    (tmp_path / "pyproject.toml").write_text("[tool.hitmiss]\n" + text.replace("[keys]", "[tool.hitmiss.keys]"))
+    with pytest.raises(UsageError, match=r"pyproject\.toml:[34]: "):
+        screens._settings(tmp_path)
+
+
+def test_themes_that_there_are(tmp_path: Path) -> None:
+    for name in ("hitmiss-light", "nord"):
+        (tmp_path / "hitmiss.toml").write_text(f'theme = "{name}"')
+        assert screens._settings(tmp_path).theme == name
+    with pytest.raises(UsageError, match="There is no theme called foo"):
+        screens._check_theme("foo")
 
 
 def test_a_record_that_cannot_be_written(tmp_path: Path) -> None:
