@@ -51,7 +51,10 @@ def test_a_base_that_was_built_again(base: str, engine: PrivateEngine, project: 
         assert told(project, "plan") == dict.fromkeys(STEPS, "will hit")
     project.save("main.txt", "two")
     assert told(project, "plan") == {"stage-0:2": "will hit", "stage-0:3": "will run"}
+    engine.build(project / "below", "-t", base, "--label", "turn=last")
     assert told(project, "build") == {"stage-0:2": "hit", "stage-0:3": "miss"}
+    (cause,) = json.loads(hitmiss.run("why", "--json", cwd=project.path).stdout)["steps"]
+    assert (cause["cause"]["kind"], cause["cause"]["files"][0]["path"]) == ("files-changed", "main.txt")
 
 
 def test_a_base_with_other_layers(base: str, engine: PrivateEngine, project: Project) -> None:

@@ -68,8 +68,11 @@ class Differences:
     def compared(self, step: StepFacts, found: Match) -> Cause:
         """The first difference between the step and its counterpart."""
         one, two = self.operation(step), found.build.operations.all[found.step.operation]
+        # Another image of the same layers decides only where nothing else does (`cache/layers.py`).
+        base = self._base(step, found)
+        alike = base is not None and self._has_same_layers(step, found)
         return (
-            self._base(step, found)
+            (None if alike else base)
             or self.edited(step, found)
             or self._position(step, found)
             or self._built_on(step, found)
@@ -77,6 +80,7 @@ class Differences:
             or self.environment(step, found, one, two)
             or self.files(step, found, one, two)
             or self._stage(step, found, one, two)
+            or base
             or self._platforms(step, found, one, two)
             or self._deeper(step, found)
             or self._beneath(step, found)
@@ -106,6 +110,14 @@ class Differences:
         argument = self._named_by(step, found)
         said = f"The argument {argument} names another base image." if argument else "The base image is another one."
         return root(step, CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new, against=found.build.number)
+
+    def _has_same_layers(self, step: StepFacts, found: Match) -> bool:
+        """Whether the base is another image of the same layers."""
+        mine, theirs = (
+            _layers(self.now, matching.base_of(self.now, step.operation)),
+            _layers(found.build, matching.base_of(found.build, found.step.operation)),
+        )
+        return mine == theirs != ""
 
     def _copied(self, step: StepFacts, mine: int, found: Match, theirs: int) -> Cause:
         """An image that it copies from, and does not stand on, is not what it was."""
@@ -412,6 +424,12 @@ def _what(old: str | None, new: str | None) -> str:
 
 def _set(name: str, value: str | None) -> str | None:
     return None if value is None else f"{name}={value}"
+
+
+def _layers(build: BuildFacts, place: int) -> str:
+    """The layers of the image that an operation is; "" where they are not known."""
+    identity = build.operations.all[place].value("identity") if place >= 0 else ""
+    return next((image.layers for image in build.images.values() if image.identity == identity), "")
 
 
 def _key(build: BuildFacts, place: int) -> Key | None:
