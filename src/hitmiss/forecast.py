@@ -282,7 +282,7 @@ class Forecaster:
         )
         facts = msgspec.structs.replace(facts, steps=steps)
         foreseen = {
-            ref(step): Foreseen(step.planned, step.expected_s, step.cause, work_of(step, facts))
+            ref(step): Foreseen(step.planned, step.expected_s, step.cause, work_of(step, facts), step.of, step.place)
             for step in steps
             if step.planned
         }

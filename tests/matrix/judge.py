@@ -117,6 +117,8 @@ class _Judge:
             self._wrong(name, f"planned {plan or 'nothing'}, the engine says {verdict}")
         elif step["planned"] != plan:
             self._wrong(name, f"planned {plan}, but the build's report says {step['planned'] or 'nothing'}")
+        elif (step["file"], step["line"]) != (self.planned[step["id"]]["file"], self.planned[step["id"]]["line"]):
+            self._wrong(name, f"its line is {step['line']}, planned {self.planned[step['id']]['line']}")
         else:
             self.figures.plans += 1
 

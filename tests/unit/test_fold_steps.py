@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from hitmiss.build.fold import Fold
-from hitmiss.build.model import Build, Check, Expected, Place, Stage, Status, Step, Verdict
+from hitmiss.build.model import Build, Check, Expected, Foreseen, Place, Planned, Stage, Status, Step, Verdict
 from hitmiss.build.progress import Event, Log, Progress, ProgressGroup, Text, Vertex
 from hitmiss.build.progress import Status as Progressed
 from tests.support import streams
@@ -284,6 +284,21 @@ def test_the_onbuild_lines_of_a_base_image_move_the_steps_below_them(stage: str)
         assert [(step.index, step.of, step.instruction) for step in build.steps] == [
             (index, 4, text) for index, text in enumerate(lines, 1)
         ]
+
+
+def test_the_lines_of_steps_below_a_base_images_own_are_those_of_the_plan() -> None:
+    folding = Fold(Build(status=Status.RUNNING), announce("FROM x", "RUN one", stage="own"))
+    for index, text in enumerate(["FROM x", "ONBUILD RUN two", "RUN one"], 1):
+        folding.hear(vertex(f"[own {index}/3] {text}", 0, 1), 0.0)
+    lines = {1: 1, 2: 1, 3: 2}
+    for of, known in ((4, [1, None, None]), (3, [1, 1, 2])):
+        plan = {
+            ("", "own", index): Foreseen(Planned.RUN, of=of, place=Place("Dockerfile", line, line))
+            for index, line in lines.items()
+        }
+        folding.foresee(plan)
+        places = [step.place for step in folding.build(1.0).steps]
+        assert [place and place.line for place in places] == known
 
 
 def test_work_that_was_given_up_for_another_builds_is_what_that_one_did() -> None:

@@ -380,7 +380,7 @@ class Fold:
             instruction=text,
             platform=platform,
             bake_target=self._bake_target or None,
-            place=row.place,
+            place=row.place or (foreseen.place if foreseen and foreseen.of == row.of else None),
             verdict=verdict,
             started=min((start for vertex in vertices for start in vertex.intervals), default=None),
             duration_s=self._spent_s(vertices),

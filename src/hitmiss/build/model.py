@@ -175,6 +175,9 @@ class Foreseen(msgspec.Struct, frozen=True):
     cause: Cause | None = None
     work: str = ""
     """The name of its key: equal for a step that several targets share."""
+    of: int = 0
+    place: Place | None = None
+    """Where it stands, of a stage with `of` steps: the lines that a base image adds are known to the plan alone."""
 
 
 class Piece(msgspec.Struct, frozen=True):
