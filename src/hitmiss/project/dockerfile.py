@@ -20,6 +20,7 @@ _LEAST_ARGS: Final = {
     "MAINTAINER": 1, "SHELL": 1, "STOPSIGNAL": 1, "USER": 1, "VOLUME": 1, "WORKDIR": 1,
 }  # fmt: skip
 _KEYWORDS: Final = frozenset(_LEAST_ARGS) | {"CMD", "ENTRYPOINT", "FROM", "ONBUILD", "RUN"}
+_FAR: Final = 3
 _COUNTS: Final = {1: "at least one argument", 2: "at least two arguments"}
 _NO_TRIGGER: Final = frozenset({"FROM", "MAINTAINER", "ONBUILD"})
 
@@ -115,7 +116,8 @@ def _check(instruction: Instruction) -> None:
     """Refuse what BuildKit refuses when it turns instructions into commands."""
     keyword, args, line = instruction.keyword, instruction.args, instruction.start
     if keyword not in _KEYWORDS:
-        raise DockerfileError(f"unknown instruction: {_as_written(instruction)}", line)
+        written = _as_written(instruction)
+        raise DockerfileError(f"unknown instruction: {written}{_meant(written)}", line)
     least = _LEAST_ARGS.get(keyword, 0)
     if len(args) < least:
         raise DockerfileError(f"{keyword} requires {_COUNTS[least]}", line)
@@ -131,6 +133,23 @@ def _check(instruction: Instruction) -> None:
             raise DockerfileError("ONBUILD requires at least one argument", line)
         if instruction.trigger.keyword in _NO_TRIGGER:
             raise DockerfileError(f"{instruction.trigger.keyword} isn't allowed as an ONBUILD trigger", line)
+
+
+def _meant(word: str) -> str:
+    """The instruction that is less than three edits away, in BuildKit's words (`util/suggest`); "" where none is."""
+    near = [each for each in _KEYWORDS if abs(len(each) - len(word)) < _FAR]
+    edits, found = min(((_edits(word.upper(), each), each) for each in near), default=(_FAR, ""))
+    return f" (did you mean {found if word.isupper() else found.lower()}?)" if edits < _FAR else ""
+
+
+def _edits(one: str, other: str) -> int:
+    """How many letters must be put in, taken out or replaced to make `other` of `one`."""
+    row = list(range(len(other) + 1))
+    for number, letter in enumerate(one, 1):
+        before, row = row, [number]
+        for place, wanted in enumerate(other):
+            row.append(min(before[place + 1] + 1, row[place] + 1, before[place] + (letter != wanted)))
+    return row[-1]
 
 
 def _as_written(instruction: Instruction) -> str:
