@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from hitmiss.build.model import Build, CauseKind, Status, Verdict
 from hitmiss.ui import theme
 from hitmiss.ui.app import HitmissApp
+from hitmiss.ui.widgets.log_view import LogLines
 from hitmiss.ui.widgets.panels import Panels
 from hitmiss.ui.widgets.parts_view import PartsLines
 from hitmiss.ui.widgets.step_tree import StepTree
@@ -110,6 +111,17 @@ async def test_u_goes_to_the_root() -> None:
         await it.pilot.press("u")
         await sees(it.pilot, "known where this began.")
         await it.looks_at("base:1")
+
+
+async def test_sentences_are_always_wrapped() -> None:
+    subject = Scripted(snapshot(caused(CauseKind.FILES_CHANGED)))
+    async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:
+        await wait_for_async(subject.started.is_set, 10, "the subject to run")
+        await pilot.pause()
+        await pilot.press("a", "z")
+        assert pilot.app.query_one(WhyView).lines.wrap
+        await pilot.press("l", "z")
+        assert not pilot.app.query_one(LogLines).wrap
 
 
 async def test_a_root_that_is_gone_is_no_place_to_go() -> None:

@@ -26,6 +26,10 @@ class WhyView(SearchPane):
         self._shown: tuple[object, ...] = ()
         self._about = ("", 0)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Sentences are always wrapped."""
+        return False if action == "toggle_wrap" else super().check_action(action, parameters)
+
     def show(self, step: Step | None, build: Build, caches: Mapping[str, int] | None = None) -> None:
         """Tell of this step of this build; cheap when neither has changed. `caches` are cache mounts: id → bytes."""
         said = (build.error, caches)
