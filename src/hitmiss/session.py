@@ -185,10 +185,17 @@ class Session:
 
     def rebuild(self, *, no_cache: bool = False, no_cache_stages: Iterable[str] = ()) -> None:
         """Build all that is chosen now: as given, without any cache, or without the cache of some stages."""
+        stages = tuple(no_cache_stages)
+        if nameless := self._nameless(stages):
+            key = self._key("no_cache", "n")
+            self._say(
+                f"{nameless} has no name, and BuildKit builds only named stages (FROM … AS name) without the cache; "
+                f"{key} builds all without it."
+            )
+            return
         self._wanted = set(self._crew.members)
         if not self._reload():
             return
-        stages = tuple(no_cache_stages)
         self._once = {}
         if no_cache or stages:
             for name, member in self._crew.members.items():
@@ -198,6 +205,14 @@ class Session:
                     own, no_cache=no_cache or own.no_cache, no_cache_filter=wanted
                 )
         self._do(self._schedule.requested(whole=no_cache or bool(stages)))
+
+    def _nameless(self, stages: Iterable[str]) -> str:
+        """The first of these stages that no AS has given its name; "" where there is none, or nobody knows."""
+        definitions = [member.definition for member in self._crew.members.values()]
+        if not all(each.text for each in definitions):
+            return ""
+        named = {name for each in definitions for name in each.targets}
+        return next((stage for stage in stages if stage not in named), "")
 
     def cancel(self) -> None:
         """Cancel the running build."""

@@ -185,6 +185,17 @@ async def test_without_cache_and_without_the_cache_of_a_stage(shop: Project, sta
 
 
 @real
+async def test_a_stage_without_a_name_cannot_be_built_without_its_cache(shop: Project, start: Starts) -> None:
+    """BuildKit takes names alone, and passes over `stage-0` without a word (`tests/matrix/cases_cache.py`)."""
+    shop.dockerfile("FROM busybox\nCOPY a.txt /\n")
+    live = start()
+    await live.built(1)
+    live.session.rebuild(no_cache_stages=["stage-0"])
+    assert live.snapshot.message.startswith("stage-0 has no name")
+    assert live.session._crew.number == 1
+
+
+@real
 async def test_the_target_is_switched_and_remembered(shop: Project, start: Starts) -> None:
     live = start()
     await live.built(1)
