@@ -336,7 +336,7 @@ class Session:
             return
         if again and self._crew.round is None:
             self._do(self._schedule.requested())
-            self._say("The engine lost a layer that it was unpacking: built again.")
+            self._say("The engine lost a layer that it was at work on: built again.")
         if good and self._crew.round is None:
             self._standing.measure(lambda: self._schedule.building)
         if self._notices.get("unreadable"):

@@ -217,6 +217,7 @@ def main() -> None:
         lines.write_text(lines.read_text().replace("RUN python -m", "ARG VERSION=1.0\nRUN python -m"))
         greeting = folder / "src" / "greeting.py"
         greeting.write_text(greeting.read_text().replace("Hello", "Good morning"))
+        engine.empty_cache()  # of what an earlier story left, a new memory's first plan knows nothing
         asyncio.run(reasons(folder, engine))
         (folder.parent / "history.sqlite").unlink()
         shutil.rmtree(folder)

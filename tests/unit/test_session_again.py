@@ -21,6 +21,10 @@ LOST = (
     'ERROR: failed to solve: failed to prepare extraction snapshot "extract-1 sha256:4": '
     "parent snapshot sha256:5 does not exist: not found"
 )
+LET_GO = (
+    "ERROR: failed to build: failed to solve: failed to commit u1 to p2 during finalize: "
+    "failed to stat active key during commit: snapshot u1 does not exist: not found"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -53,17 +57,18 @@ async def _numbers(folder: Path, last: Status) -> list[Status]:
     return [ended[number] for number in sorted(ended)]
 
 
-def _script(folder: Path, fails: int) -> str:
+def _script(folder: Path, fails: int, error: str = LOST) -> str:
     return f"""
         test "$1" = build || exit 1
         echo x >> '{folder}/builds'
         test "$(wc -l < '{folder}/builds')" -gt {fails} && exit 0
-        echo '{LOST}' >&2; exit 1
+        echo '{error}' >&2; exit 1
     """
 
 
-async def test_it_is_built_again_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(_script(tmp_path, 1), tmp_path, monkeypatch)
+@pytest.mark.parametrize("error", [LOST, LET_GO])
+async def test_it_is_built_again_by_itself(error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(_script(tmp_path, 1, error), tmp_path, monkeypatch)
     assert await _numbers(tmp_path, Status.SUCCEEDED) == [Status.FAILED, Status.SUCCEEDED]
 
 

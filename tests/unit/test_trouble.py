@@ -729,6 +729,13 @@ ASKED = {
         "The engine deleted a layer of the image before, while it wrote the new one on it. | Build again: all that ran "
         "is in the cache.",
     ),
+    "a result that the engine let go of": (
+        Failure(
+            "failed to commit usili9 to pxcp46 during finalize: failed to stat active key during commit: "
+            "snapshot usili9 does not exist: not found"
+        ),
+        "The engine let go of what a build that was canceled had written, while this one read it. | Build again.",
+    ),
     "a builder that is silent": (
         Failure("context deadline exceeded", builder="dead"),
         "The builder dead did not answer. | `docker buildx inspect --bootstrap dead` shows why; `docker buildx ls` "

@@ -51,9 +51,13 @@ def plain_build(environment: Mapping[str, str]) -> str:
 def passes(build: Build) -> bool:
     """Whether the engine failed on what is over by itself: built again, the same goes well.
 
-    containerd may collect the layers of an image whose name moves to another one while that one is unpacked.
+    containerd may collect the layers of an image whose name moves to another one while that one is unpacked, and
+    BuildKit let go of what a build that was just canceled had written (moby/buildkit#6808).
     """
     return build.status is Status.FAILED and any(_PASSES.search(line) for line in build.text)
 
 
-_PASSES = re.compile(r"failed to prepare extraction snapshot .*: parent snapshot \S+ does not exist")
+_PASSES = re.compile(
+    r"failed to prepare extraction snapshot .*: parent snapshot \S+ does not exist"
+    r"|during finalize: failed to stat active key during commit: snapshot \S+ does not exist"
+)

@@ -197,6 +197,12 @@ def _silent(_: re.Match[str], case: Case) -> Advice:
     )
 
 
+def _let_go(_: re.Match[str], case: Case) -> Advice:
+    return Advice(
+        "The engine let go of what a build that was canceled had written, while this one read it.", "Build again."
+    )
+
+
 def _collected(_: re.Match[str], case: Case) -> Advice:
     return Advice(
         "The engine deleted a layer of the image before, while it wrote the new one on it.",
@@ -207,6 +213,8 @@ def _collected(_: re.Match[str], case: Case) -> Advice:
 _ANSWERS: tuple[tuple[str, Answer], ...] = (
     # moby with containerd's image store: seen in one of some hundred builds that give a name to a new image
     (r"failed to prepare extraction snapshot .*: parent snapshot \S+ does not exist", _collected),
+    # moby/buildkit#6808: seen once, right after a build that was canceled
+    (r"during finalize: failed to stat active key during commit: snapshot \S+ does not exist", _let_go),
     # BuildKit and moby, `frontend/dockerfile/instructions/bflag.go`; the legacy builder, `builder/dockerfile`
     (r"(?i)parse error (?:on )?line \d+: unknown flag: (?:--)?mount$", _mount),
     (r"the --mount option requires BuildKit", _legacy),
