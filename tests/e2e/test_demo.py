@@ -67,8 +67,7 @@ def test_voice(engine: PrivateEngine, opened: Opens, tmp_path: Path) -> None:
     terminal.wait_text("watching")
     examples.add_line(copied("voice"), "main.py")
     second = built(engine, terminal, first, VOICE)
-    shown = terminal.wait_text("1 ran: main.py changed", "6 hit", "1 miss")
-    assert "◆ COPY --chown=voice:voice main.py" in shown
+    terminal.wait_text("1 ran: main.py changed", "6 hit", "1 miss", "◆ COPY --chown=voice:voice main.py")
     terminal.resize(80, 24)
     examples.replace(copied("voice"), "uv.lock", 'version = "2.3.4"', 'version = "2.3.3"')
     terminal.wait_text("app  ", "waiting for builder")
