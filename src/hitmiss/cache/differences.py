@@ -16,6 +16,7 @@ from hitmiss.build.model import Alteration, Cause, CauseKind, FileChange
 from hitmiss.cache import actions, around, ignoring, matching, variables
 from hitmiss.cache.facts import BuildFacts, Key, Known, Rules, StepFacts
 from hitmiss.cache.keys import stage_input
+from hitmiss.cache.layers import by_identity
 from hitmiss.cache.matching import Match
 from hitmiss.cache.operations import Kind, Operation, Selected
 from hitmiss.cache.plan import Request
@@ -429,7 +430,7 @@ def _set(name: str, value: str | None) -> str | None:
 def _layers(build: BuildFacts, place: int) -> str:
     """The layers of the image that an operation is; "" where they are not known."""
     identity = build.operations.all[place].value("identity") if place >= 0 else ""
-    return next((image.layers for image in build.images.values() if image.identity == identity), "")
+    return by_identity(build.images.values()).get(identity, "")
 
 
 def _key(build: BuildFacts, place: int) -> Key | None:

@@ -19,11 +19,11 @@ from hitmiss.cache.operations import Image, Kind, Operation, Operations
 
 def alike(now: BuildFacts, past: Iterable[BuildFacts], *, salt: bytes) -> dict[Key, tuple[Key, ...]]:
     """For the keys of a build: those that the same step had on other images of the same layers, the latest first."""
-    known = _layers(now.images.values())
+    known = by_identity(now.images.values())
     found: dict[Key, dict[Key, None]] = {}
     wanted: dict[Key, Key] = {}
     for build in past:
-        others = _layers(build.images.values())
+        others = by_identity(build.images.values())
         if not any(layers in known.values() and name not in known for name, layers in others.items()):
             continue
         wanted = wanted or dict(zip(_on_layers(now, known, salt), now.keys, strict=True))
@@ -34,7 +34,7 @@ def alike(now: BuildFacts, past: Iterable[BuildFacts], *, salt: bytes) -> dict[K
     return {key: tuple(keys) for key, keys in found.items()}
 
 
-def _layers(images: Iterable[Image]) -> dict[str, str]:
+def by_identity(images: Iterable[Image]) -> dict[str, str]:
     """The layers of images by what identifies them in a key."""
     return {image.identity: image.layers for image in images if image.layers}
 

@@ -13,12 +13,21 @@ from functools import lru_cache
 
 from hitmiss.cache.facts import BuildFacts, StepFacts
 from hitmiss.errors import UsageError
-from hitmiss.project.dockerfile import Stage, parse
+from hitmiss.project.dockerfile import Dockerfile, Stage, parse
 
 _FROM = re.compile(r"(--from=|--mount=\S*?\bfrom=)([^\s,]+)", re.IGNORECASE)
 _WORK = ("ADD", "COPY", "RUN")
 _ALIKE = 0.8
 """From here on a text is another one that was edited."""
+
+
+@lru_cache(maxsize=64)
+def parsed_text(dockerfile: str) -> Dockerfile | None:
+    """The Dockerfile of a remembered build, parsed once; None where it does not parse."""
+    try:
+        return parse(dockerfile)
+    except UsageError:
+        return None
 
 
 def counterpart(now: BuildFacts, stage: str, then: BuildFacts) -> str:
@@ -92,10 +101,7 @@ def _work(stage: Stage) -> list[str]:
     return [each.original for each in stage.instructions if each.keyword in _WORK]
 
 
-@lru_cache(maxsize=64)
 def _stages(dockerfile: str) -> tuple[Stage, ...]:
     """The stages from the top; none where the text does not parse."""
-    try:
-        return parse(dockerfile).stages
-    except UsageError:
-        return ()
+    parsed = parsed_text(dockerfile)
+    return parsed.stages if parsed else ()

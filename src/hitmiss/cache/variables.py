@@ -9,8 +9,9 @@ import msgspec
 
 from hitmiss.build.model import CauseKind
 from hitmiss.cache.facts import BuildFacts
+from hitmiss.cache.stages import parsed_text
 from hitmiss.errors import UsageError
-from hitmiss.project.dockerfile import Dockerfile, Instruction, Stage, parse
+from hitmiss.project.dockerfile import Instruction, Stage
 from hitmiss.project.scope import declared, fill, global_values, platform_values
 from hitmiss.project.words import WordError
 from hitmiss.settings import looks_secret
@@ -162,7 +163,7 @@ def _settings(build: BuildFacts, stage: str | None) -> dict[str, _Setting]:
 def _all_settings(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str | None) -> dict[str, _Setting]:
     """Every variable that a stage, what it is built on, or the head of the Dockerfile sets; later ones win."""
     found: dict[str, _Setting] = {}
-    parsed = _parsed(dockerfile)
+    parsed = parsed_text(dockerfile)
     for instruction in parsed.arguments if parsed else ():
         _take(instruction, found)
     line = _line(dockerfile, given, stage) if stage is not None else ()
@@ -175,7 +176,7 @@ def _all_settings(dockerfile: str, given: tuple[tuple[str, str], ...], stage: st
 @lru_cache(maxsize=64)
 def _line(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str) -> tuple[tuple[Stage, Base], ...]:
     """A stage with what its FROM names, the stage that it is built on with the same, and so on."""
-    parsed = _parsed(dockerfile)
+    parsed = parsed_text(dockerfile)
     if not parsed:
         return ()
     try:
@@ -194,14 +195,6 @@ def _line(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str) -> tu
         found.append((each, Base(each.base, name, below is not None)))
         each = below
     return tuple(found)
-
-
-@lru_cache(maxsize=64)
-def _parsed(dockerfile: str) -> Dockerfile | None:
-    try:
-        return parse(dockerfile)
-    except UsageError:
-        return None
 
 
 def _take(instruction: Instruction, found: dict[str, _Setting]) -> None:
