@@ -1,5 +1,6 @@
 """The engine that all other tests stand on: its own, complete, and gone when it is stopped."""
 
+import ipaddress
 import json
 import os
 import signal
@@ -184,6 +185,23 @@ def test_a_bridge_goes_with_what_is_plugged_into_it(tmp_path: Path) -> None:
     assert network.bridges(bridge) == []
     assert not any(Path("/sys/class/net", name).exists() for name in [bridge.bridge, *ends])
     network.release(bridge)
+
+
+@pytest.mark.engine
+def test_a_range_that_is_anothers_by_now_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range that was let go may be the next one's, while somebody still removes or looks for what was there."""
+    first = network.claim(tmp_path / "first.json")
+    network.release(first)
+    monkeypatch.setattr(network, "POOL", ipaddress.IPv4Network(first.block))
+    second = network.claim(tmp_path / "second.json")
+    try:
+        assert second.block == first.block
+        assert left_behind(tmp_path / "no folder", first) == []
+        network.release(first)
+        assert network.bridges(second) == [second.bridge]
+    finally:
+        network.release(second)
+    assert left_behind(tmp_path / "no folder", second) == []
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """A bridge and addresses of its own for each private daemon.
 
 Two daemons on one bridge break each other, and an address that something else on this machine uses must not be
-taken. So an address range is chosen under a lock, out of those that no interface and no route touches.
+taken. So an address range is chosen under a lock, out of those that no interface and no route touches. A claimed
+bridge holds its range from `claim` on, and it goes last: from then on the range may be another's.
 """
 
 import contextlib
@@ -19,6 +20,8 @@ from tests.support.wait import wait_for
 
 POOL = ipaddress.IPv4Network("10.224.0.0/12")
 LOCK = Path("/tmp/hitmiss-network.lock")
+PREFIX = "hm"
+"""What the names of claimed bridges begin with; a daemon's own names for networks are different."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def claim(record: Path) -> Network:
         block = next((b for b in blocks if not any(b.overlaps(t) for t in taken)), None)
         if block is None:
             raise OSError(f"No free range of addresses is left in {POOL}.")
-        network = Network(bridge=f"hm{os.urandom(4).hex()}", block=str(block))
+        network = Network(bridge=f"{PREFIX}{os.urandom(4).hex()}", block=str(block))
         record.write_text(json.dumps(asdict(network)))
         address = f"{network.subnet.network_address + 1}/{network.subnet.prefixlen}"
         _ip("link", "add", "name", network.bridge, "type", "bridge")
@@ -64,28 +67,31 @@ def read(record: Path) -> Network:
 def release(network: Network) -> None:
     """Remove the bridge, those that the daemon made for compose networks, and what is plugged into them."""
 
+    def made_by_the_daemon() -> set[str]:
+        return {*bridges(network)} - {network.bridge}
+
     def gone() -> bool:
-        # The kernel still lists a link for a moment after it was deleted.
-        left = {*bridges(network), *([network.bridge] if exists(network) else [])}
-        for name in left:
+        for name in made_by_the_daemon() or {network.bridge}:
             # A daemon that was killed may have left pairs whose other end never came to a container.
             for port in Path("/sys/class/net", name).glob("brif/*"):
                 _delete(port.name)
             _delete(name)
-        return not left
+        return not made_by_the_daemon() and not exists(network)
 
     wait_for(gone, 10, f"the bridge {network.bridge} to be gone")
 
 
 def bridges(network: Network) -> list[str]:
-    """The bridges that have an address in the network's block."""
+    """The bridges that have an address in the network's block, which after `release` may be another's: then none."""
     block = ipaddress.IPv4Network(network.block)
-    return [
+    names = [
         link["ifname"]
         for link in json.loads(_ip("-json", "-4", "address", "show", "type", "bridge") or "[]")
         for address in link.get("addr_info", [])
         if "local" in address and ipaddress.IPv4Address(address["local"]) in block
     ]
+    anothers = any(name.startswith(PREFIX) and name != network.bridge for name in names)
+    return [] if anothers else names
 
 
 def exists(network: Network) -> bool:
