@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
 import msgspec
 
+from hitmiss import reach
 from hitmiss import settings as settings_files
 from hitmiss.arguments import Arguments
 from hitmiss.aside import aside
@@ -23,6 +24,7 @@ from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Status
 from hitmiss.build.recording import Writer
 from hitmiss.build.trouble import notices, passes
+from hitmiss.bulletin import Bulletin
 from hitmiss.crew import Crew
 from hitmiss.docker import builders, endpoint, storage
 from hitmiss.docker import targets as docker_targets
@@ -34,9 +36,9 @@ from hitmiss.following import Following
 from hitmiss.history.store import Store
 from hitmiss.project import context, watch
 from hitmiss.project.find import Kind
-from hitmiss.project.units import dependants, unwatched
+from hitmiss.project.units import dependants
 from hitmiss.round import Round
-from hitmiss.runner import nothing, project_folder, secret_files
+from hitmiss.runner import nothing, project_folder
 from hitmiss.schedule import Action, OnChange, Schedule
 from hitmiss.settings import BuildOptions, Settings, warnings
 from hitmiss.snapshot import ArgumentRow, Changes, Cost, Past, Snapshot, StepFiles, Watch
@@ -68,15 +70,14 @@ class Session:
         cwd = cwd or Path.cwd()
         space = options if isinstance(options, Workspace) else alone(options, cwd)
         self._settings = settings
-        self._notices: dict[str, tuple[str, ...]] = {}
-        self._store = store or Store(on_notice=lambda text: self._notice("history", text))
+        self._bulletin = Bulletin(lambda: self.on_change())
+        self._store = store or Store(on_notice=lambda text: self._bulletin.notice("history", text))
         self._writer = writer
-        self._message = ""
         self.recalled = ""
         """The builder that was chosen the last time, where it is taken again."""
         space = self._recall_builder(space)
         builder = builders.BuilderInfo(name=space.flags.builder or current_builder())
-        self._crew = Crew(space, builder, store=self._store, notice=self._notice, writer=writer)
+        self._crew = Crew(space, builder, store=self._store, notice=self._bulletin.notice, writer=writer)
         self._crew.on_change = lambda: self.on_change()
         self._tell_of(space)
         self._recall_target()
@@ -91,11 +92,18 @@ class Session:
         self._building: asyncio.Task[None] | None = None
         self._errands = Errands()
         self._standing = Standing(
-            self._crew, self._errands, tell=self._tell, on_change=lambda: self.on_change(), on_return=self.rebuild
+            self._crew,
+            self._errands,
+            tell=self._bulletin.tell,
+            on_change=lambda: self.on_change(),
+            on_return=self.rebuild,
         )
         self._files = 0
         self._watch = Following(
-            self._crew.gather(), self._changed, lambda text: self._notice("watch", text), lambda: self.on_change()
+            self._crew.gather(),
+            self._changed,
+            lambda text: self._bulletin.notice("watch", text),
+            lambda: self.on_change(),
         )
         self._opening = asyncio.Lock()
         self._stop = asyncio.Event()
@@ -116,8 +124,8 @@ class Session:
             watch=self._watch_state(),
             files=self._files,
             on_change=self._schedule.mode,
-            message=self._message,
-            notices=self._told(),
+            message=self._bulletin.message,
+            notices=self._bulletin.notices(),
             problem=self._standing.problem or crew.problem(),
             build=crew.shown(),
             previous=crew.before() if crew.round else None,
@@ -187,8 +195,8 @@ class Session:
         """Build all that is chosen now: as given, without any cache, or without the cache of some stages."""
         stages = tuple(no_cache_stages)
         if nameless := self._nameless(stages):
-            key = self._key("no_cache", "n")
-            self._say(
+            key = self._settings.key("no_cache", "n")
+            self._bulletin.say(
                 f"{nameless} has no name, and BuildKit builds only named stages (FROM … AS name) without the cache; "
                 f"{key} builds all without it."
             )
@@ -225,7 +233,7 @@ class Session:
     def next_mode(self) -> None:
         """Go to the next answer to a save: restart, queue, manual."""
         self._do(self._schedule.switch(self._schedule.mode.next))
-        self._say(_MODE_WORDS[self._schedule.mode].format(rebuild=self._key("rebuild", "r")))
+        self._bulletin.say(_MODE_WORDS[self._schedule.mode].format(rebuild=self._settings.key("rebuild", "r")))
 
     def set_target(self, target: str) -> None:
         """Build another target from now on, and remember it for this project."""
@@ -248,7 +256,7 @@ class Session:
         try:
             reached = self._arguments.change(changes)
         except HitmissError as error:
-            self._say(str(error))
+            self._bulletin.say(str(error))
             return
         self._wanted |= reached
         if reached and self._reload():
@@ -315,7 +323,7 @@ class Session:
     def _start(self) -> None:
         if self._stop.is_set():
             return
-        self._message = ""
+        self._bulletin.message = ""
         once, self._once = self._once, {}
         names, self._wanted = self._wanted or set(self._crew.members), set()
         self._building = asyncio.create_task(self._build(self._crew.start(names, once)))
@@ -323,9 +331,9 @@ class Session:
     async def _build(self, round_: Round) -> None:
         self._wanted.update(await self._crew.run(round_))
         if self._writer and self._writer.error:
-            self._notice("recording", self._writer.error)
+            self._bulletin.notice("recording", self._writer.error)
         missed = dict.fromkeys(text for member in self._crew.members.values() for text in notices(member.last))
-        self._notice("caches", " ".join(missed))
+        self._bulletin.notice("caches", " ".join(missed))
         error = next((runner.engine_error for runner in self._crew.runners if runner.engine_error), None)
         self._standing.built(error)
         good = all(member.built for member in self._crew.members.values())
@@ -336,10 +344,10 @@ class Session:
             return
         if again and self._crew.round is None:
             self._do(self._schedule.requested())
-            self._say("The engine lost a layer that it was at work on: built again.")
+            self._bulletin.say("The engine lost a layer that it was at work on: built again.")
         if good and self._crew.round is None:
             self._standing.measure(lambda: self._schedule.building)
-        if self._notices.get("unreadable"):
+        if self._bulletin.stands("unreadable"):
             self._errands.run(self._count_files())
 
     # Watching
@@ -360,11 +368,11 @@ class Session:
             member.sources.saved(member.seen(changes))
         kinds = {change.kind for change in found}
         if watch.Kind.GONE in kinds:
-            self._say("The context folder is gone; the watch goes on when it is back.")
+            self._bulletin.say("The context folder is gone; the watch goes on when it is back.")
             return
         if kinds & {watch.Kind.ADDED, watch.Kind.DELETED, watch.Kind.BACK}:
             self._errands.run(self._count_files())
-        if any(gathered.of_files(change) for change in found) or self._notices.get("files"):
+        if any(gathered.of_files(change) for change in found) or self._bulletin.stands("files"):
             self._errands.run(self._reopen(changes, back=watch.Kind.BACK in kinds))
             return
         self._reached(changes, back=watch.Kind.BACK in kinds)
@@ -390,64 +398,27 @@ class Session:
         """Have these built next, and what stands on them."""
         self._wanted |= names | {unit.name for unit in dependants(self._crew.space.wanted(), names)}
 
-    def _reached(self, changes: Mapping[str, Sequence[watch.Change]], *, back: bool) -> None:
+    def _reached(self, changes: reach.Changes, *, back: bool) -> None:
         """Build what the changes reach, and what stands on it."""
-        defined = {name for name, mine in changes.items() if back or any(change.definition for change in mine)}
+        defined = reach.defined(changes, back=back)
         if defined and not self._reload():
             self._wanted |= defined
             return
-        members = self._crew.members
-        read = {name for name, mine in changes.items() if members[name].reads(self._watched(mine))}
-        same = {
-            name
-            for name in read - defined
-            if members[name].sources.same_as_before(
-                changes[name], self._crew.began(name), over=not self._crew.builds(name)
-            )
-        }
-        reached = defined | (read - same)
-        told = frozenset(change for mine in changes.values() for change in mine)
-        if reached:
-            self._want(reached)
+        found = reach.reach(self._crew, self._settings, changes, defined)
+        if found.reached:
+            self._want(found.reached)
             self._do(self._schedule.saved(time.monotonic()))
             if self._crew.round is None:
                 self._errands.run(self._crew.foretell(frozenset(self._wanted)))
-        elif same and not (self._schedule.building or self._schedule.settling or self._schedule.stale):
-            self._say(f"{_printable(min(each.path for each in told))}: saved as it was")
+        elif found.same and not (self._schedule.building or self._schedule.settling or self._schedule.stale):
+            self._bulletin.say(reach.same_words(changes))
         elif not self._schedule.building:
-            self._say(self._unread(told))
-
-    def _watched(self, changes: Iterable[watch.Change]) -> list[watch.Change]:
-        """Without those that the watch rules leave out."""
-        return [change for change in changes if not unwatched(self._settings, change.path)]
-
-    def _unread(self, changes: frozenset[watch.Change]) -> str:
-        paths = sorted({change.path for change in changes})
-        if path := next((path for path in paths if path in self._secret_paths()), ""):
-            key = self._key("no_cache", "n")
-            return (
-                f"{_printable(path)}: BuildKit does not count a secret's value, so no step runs; {key} builds with it"
-            )
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        return f"{_printable(paths[0])}{more}: no step of {self._crew.title() or 'the target'} reads it"
-
-    def _secret_paths(self) -> set[str]:
-        """The files of the contexts that secrets are read from, as the watch names them."""
-        found = set()
-        for member in self._crew.members.values():
-            for file in secret_files(member.unit.options, self._crew.space.cwd):
-                for _, folder in member.definition.contexts.folders():
-                    found.add(os.path.relpath(os.path.realpath(file), os.path.realpath(folder)))
-        return found
-
-    def _key(self, action: str, usual: str) -> str:
-        """The key of an action, as the settings have it."""
-        return next((key for name, key in self._settings.keys.items() if name.replace("-", "_") == action), usual)
+            self._bulletin.say(reach.unread_words(self._crew, changes, self._settings.key("no_cache", "n")))
 
     def _reload(self) -> bool:
         """Read the definitions again; False when one cannot be built as it is."""
         good = self._crew.reload()
-        self._notice("exposed", self._arguments.exposed())
+        self._bulletin.notice("exposed", self._arguments.exposed())
         self._gather_anew()
         if not good:
             self.on_change()
@@ -458,7 +429,7 @@ class Session:
         self._standing.say_limits()
         return True
 
-    async def _reopen(self, changes: Mapping[str, Sequence[watch.Change]], *, back: bool) -> None:
+    async def _reopen(self, changes: reach.Changes, *, back: bool) -> None:
         """The files that say what the targets are have changed: ask again what they say, and build what is new."""
         crew = self._crew
         before = set(crew.members)
@@ -467,36 +438,25 @@ class Session:
                 space = await crew.space.again(self._settings_again())
                 fresh = crew.settle_in(space)
             except HitmissError as error:
-                self._message = ""  # what was said of the files as they were before
-                self._notice("files", str(error))
+                self._bulletin.message = ""  # what was said of the files as they were before
+                self._bulletin.notice("files", str(error))
                 fresh = frozenset()
             else:
-                self._notice("files", "")
+                self._bulletin.notice("files", "")
                 self._tell_of(space)
         self._want(fresh)
         if self._reload() and fresh:
             self._do(self._schedule.saved(time.monotonic()))
-        if rest := {name: mine for name in crew.members if (mine := self._beside(name, changes.get(name, ())))}:
+        if rest := reach.beside_definitions(crew, changes):
             self._reached(rest, back=back)
         elif gone := before - crew.members.keys():
-            self._say(f"No longer built: {', '.join(sorted(gone))}.")
-        elif not fresh and not self._notices.get("files"):
-            self._say(f"The {crew.space.kind} says the same as before.")
-
-    def _beside(self, name: str, changes: Iterable[watch.Change]) -> list[watch.Change]:
-        """Those of a target's changes that are not of the files which say what the targets are, or that it reads."""
-        member = self._crew.members[name]
-        folders = dict(member.definition.contexts.folders())
-        files = {str(path) for path in self._crew.space.files}
-        return [
-            each
-            for each in changes
-            if f"{folders.get(each.context, '')}/{each.path}" not in files or member.reads([each])
-        ]
+            self._bulletin.say(f"No longer built: {', '.join(sorted(gone))}.")
+        elif not fresh and not self._bulletin.stands("files"):
+            self._bulletin.say(f"The {crew.space.kind} says the same as before.")
 
     def _tell_of(self, space: Workspace) -> None:
         """What there is to say of the files that were read."""
-        self._tell("said", (*space.notices, *warnings(self._settings)))
+        self._bulletin.tell("said", (*space.notices, *warnings(self._settings)))
 
     def _settings_again(self) -> Settings:
         if self._crew.space.kind is Kind.SETTINGS:
@@ -545,7 +505,7 @@ class Session:
             elif before and member.last.status is Status.IDLE:
                 member.remember(before, self._crew.builder.name)
                 if self._crew.round is None:
-                    self._message = f"Built outside hitmiss in {before.duration_s:.1f} s."
+                    self._bulletin.message = f"Built outside hitmiss in {before.duration_s:.1f} s."
         self.on_change()
 
     def _recall_builder(self, space: Workspace) -> Workspace:
@@ -554,7 +514,9 @@ class Session:
         if not known or space.flags.builder or os.environ.get("BUILDX_BUILDER"):
             return space
         if not endpoint.exists(known):
-            self._notice("builder", f"The builder {known}, chosen here before, is gone: {current_builder()} builds.")
+            self._bulletin.notice(
+                "builder", f"The builder {known}, chosen here before, is gone: {current_builder()} builds."
+            )
             return space
         self.recalled = known
         return space.on(known)
@@ -563,25 +525,9 @@ class Session:
         census = await asyncio.to_thread(context.census, self._watch.gathered)
         self._files = census.files
         unreadable = census.unreadable
-        self._notice(
-            "unreadable", f"{_printable(unreadable[0])} cannot be read; a build would fail." if unreadable else ""
+        self._bulletin.notice(
+            "unreadable", f"{reach.printable(unreadable[0])} cannot be read; a build would fail." if unreadable else ""
         )
-
-    def _say(self, text: str) -> None:
-        self._message = text
-        self.on_change()
-
-    def _notice(self, key: str, text: str) -> None:
-        self._tell(key, [text] if text else ())
-
-    def _told(self) -> tuple[str, ...]:
-        """All notices; that the files which say what is built cannot be read comes first."""
-        keys = sorted(self._notices, key=lambda key: key != "files")
-        return tuple(text for key in keys for text in self._notices[key])
-
-    def _tell(self, key: str, texts: Iterable[str]) -> None:
-        self._notices[key] = tuple(texts)
-        self.on_change()
 
 
 _MODE_WORDS = {
@@ -589,7 +535,3 @@ _MODE_WORDS = {
     OnChange.QUEUE: "A save during a build is built after it.",
     OnChange.MANUAL: "Saves start nothing; {rebuild} builds.",
 }
-
-
-def _printable(path: str) -> str:
-    return path.encode("utf-8", "replace").decode("utf-8", "replace") if path.isprintable() else ascii(path)[1:-1]

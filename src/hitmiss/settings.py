@@ -202,6 +202,10 @@ class Settings(msgspec.Struct, frozen=True, rename="kebab"):
     targets: dict[str, Target] = {}
     """The images to build, in the file's order; none: what the folder itself has is built."""
 
+    def key(self, action: str, usual: str) -> str:
+        """The key of an action, which without these settings is the `usual` one."""
+        return next((key for name, key in self.keys.items() if name.replace("-", "_") == action), usual)
+
 
 def load(folder: Path, user_file: Path | None = None) -> Settings:
     """The settings for a project folder: the user's own file, then the project's, key by key.

@@ -110,14 +110,14 @@ async def test_the_chosen_target_is_renamed(two: Project, nonce: str, start: Sta
 async def test_a_broken_bake_file_is_mended_by_the_next_save(two: Project, nonce: str, start: Starts) -> None:
     live = await watched(start, two)
     good = two.read("docker-bake.hcl")
-    live.session._notice("stale", "Something else was said before.")
+    live.session._bulletin.notice("stale", "Something else was said before.")
     two.save("docker-bake.hcl", good + "\n# a comment\n")
     await live.until(lambda snap: "says the same" in snap.message, "the message")
     two.save("docker-bake.hcl", good + 'target "three" {')
     snap = await live.until(notice("docker-bake.hcl:"), "the notice")
     text, _ = snap.notices
     assert not snap.message, "it is not the same any more"
-    live.session._notice("stale", "")
+    live.session._bulletin.notice("stale", "")
     assert "\n" not in text
     assert "Unclosed configuration block" in text
     two.save("one", "built as it was before")
