@@ -11,12 +11,13 @@ from math import inf
 import msgspec
 
 from hitmiss.build.model import Cause, CauseKind
-from hitmiss.cache import matching, variables
-from hitmiss.cache.differences import Changes, Differences, Evidence, address, root
+from hitmiss.cache import changed_files, ground, matching, variables
+from hitmiss.cache.changed_files import Changes
+from hitmiss.cache.differences import Differences, Evidence, address
 from hitmiss.cache.facts import StepFacts
 from hitmiss.cache.keys import stage_input
-from hitmiss.cache.matching import Match
-from hitmiss.cache.operations import Kind
+from hitmiss.cache.operations import Kind, Operation
+from hitmiss.cache.pairs import Pair, root
 
 __all__ = ["Changes", "Evidence", "causes"]
 
@@ -29,11 +30,20 @@ def causes(evidence: Evidence) -> dict[str, Cause]:
     return _Explainer(evidence).all()
 
 
-class _Explainer(Differences):
+class _Explainer:
+    """Goes through the steps of one build from below; `found` are the causes so far, by the step's id."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.e = evidence
+        self.now = evidence.now
+        self.found: dict[str, Cause] = {}
+        self.differences = Differences(evidence, self.found)
+        self.step_at = self.differences.step_at
+
     def all(self) -> dict[str, Cause]:
         for step in sorted(self.now.steps, key=lambda step: step.operation):
             if step.id in self.e.ran:
-                self.found[step.id] = self._cause(step) if step.operation >= 0 else self._untied(step)
+                self.found[step.id] = self._cause(step) if step.operation >= 0 else _untied(step)
         return self._counted()
 
     # The order in which causes are looked for
@@ -48,18 +58,13 @@ class _Explainer(Differences):
         found = self._nearest(step)
         if above:
             new = self.found[above.id].kind is CauseKind.FIRST_BUILD
-            if new and found and (switched := self._switched(step, found)):
+            if new and found and (switched := _switched(found)):
                 return switched
             if found or not new:
                 return self._parent(step, above, found)
         if found is None:
             return self._new(step, above)
-        return self.compared(step, found)
-
-    def _switched(self, step: StepFacts, found: Match) -> Cause | None:
-        """Whether its FROM names another stage, one that was there before and that nothing built on: it tells why."""
-        cause = self._built_on(step, found)
-        return cause if cause and variables.bases(found.build, cause.new or "") else None
+        return self.differences.first(found)
 
     def _asked(self, step: StepFacts) -> str:
         """The stage that has this step and was asked to run; two stages may share one step, "" where there is none."""
@@ -68,29 +73,27 @@ class _Explainer(Differences):
         sharing = (stage for (_, stage, _), place in self.now.operations.steps.items() if place == step.operation)
         return next((stage for stage in (step.stage, *sharing) if self.e.request.includes(stage)), "")
 
-    def _nearest(self, step: StepFacts) -> Match | None:
+    def _nearest(self, step: StepFacts) -> Pair | None:
         """What a step is compared with: of builds that are equally near, the one with the fewest files that differ.
 
         One that reads other files of which nothing is kept comes last.
         """
         rivals = matching.matches(self.now, step, self.e.past)
-        distinct = {each.build.contents[each.step.operation]: each for each in reversed(rivals)}
+        distinct = {each.contents[1]: each for each in reversed(rivals)}
         if len(distinct) < 2:
             return next(iter(rivals), None)
-        one = self.operation(step)
 
-        def differing(found: Match) -> float:
-            two = found.build.operations.all[found.step.operation]
-            as_now = found.build.contents[found.step.operation] == self.now.contents[step.operation]
-            return len(self.differing(step, found, one, two)) or (0 if as_now else inf)
+        def differing(found: Pair) -> float:
+            mine, theirs = found.contents
+            return len(changed_files.differing(found, self.e.changes)) or (0 if mine == theirs else inf)
 
-        latest = sorted(distinct.values(), key=lambda each: -each.build.number)
+        latest = sorted(distinct.values(), key=lambda each: -each.then.number)
         return min(latest[:_RIVALS], key=differing)
 
     def _known_before(self, step: StepFacts, above: StepFacts | None) -> Cause:
         """Nothing it depends on is new, and yet it ran."""
         number = self.e.known[self.now.keys[step.operation]].number
-        operation = self.operation(step)
+        operation = self._operation(step)
         reads = [self.now.operations.all[each.operation] for each in operation.inputs]
         if above and self._beyond_keys(above):
             return self._parent(step, above, None)
@@ -119,7 +122,7 @@ class _Explainer(Differences):
             # A step that failed and is tried again is still what it was edited into then.
             before = matching.match(self.now, step, [build for build in past if build not in tried])
             if before:
-                return self.compared(step, before)
+                return self.differences.first(before)
             number = tried[0].number
             return root(step, CauseKind.FIRST_BUILD, f"It never ran to its end: see build {number}.", against=number)
         if past and step.platform and not any(step.platform == each.platform for b in past for each in b.steps):
@@ -141,15 +144,12 @@ class _Explainer(Differences):
             new=step.platform,
         )  # fmt: skip
 
-    def _parent(self, step: StepFacts, above: StepFacts, found: Match | None) -> Cause:
+    def _parent(self, step: StepFacts, above: StepFacts, found: Pair | None) -> Cause:
         cause = self.found[above.id]
         through = (*cause.through, *((above.id,) if above.id != cause.root else ()))
         also = ""
         if found:
-            one, two = self.operation(step), found.build.operations.all[found.step.operation]
-            own = (
-                self.edited(step, found) or self.environment(step, found, one, two) or self.files(step, found, one, two)
-            )
+            own = self.differences.own(found)
             also = f" By itself it would have run too: {own.detail}" if own else ""
         began = next((each for each in self.now.steps if each.id == cause.root), above)
         return Cause(
@@ -158,6 +158,9 @@ class _Explainer(Differences):
         )  # fmt: skip
 
     # The way through the operations
+
+    def _operation(self, step: StepFacts) -> Operation:
+        return self.now.operations.all[step.operation]
 
     def _beyond_keys(self, step: StepFacts) -> bool:
         """Whether a chain began with what no key can tell: somebody asked for it, or a URL gave something else."""
@@ -173,7 +176,7 @@ class _Explainer(Differences):
 
     def _missed_above(self, step: StepFacts) -> StepFacts | None:
         """The nearest step that it is put on, where that ran; a hit in between ends the chain."""
-        waiting = [each.operation for each in self.operation(step).inputs if not each.selected]
+        waiting = [each.operation for each in self._operation(step).inputs if not each.selected]
         while waiting:
             at = waiting.pop(0)
             other = self.step_at.get(at)
@@ -185,8 +188,8 @@ class _Explainer(Differences):
 
     def _stages_that_ran(self, step: StepFacts) -> list[StepFacts]:
         found = [
-            self.ran_in(each.operation)
-            for number, each in enumerate(self.operation(step).inputs)
+            self.differences.ran_in(each.operation)
+            for number, each in enumerate(self._operation(step).inputs)
             if stage_input(self.now.operations, step.operation, number)
         ]
         return [each for each in found if each]
@@ -201,3 +204,13 @@ class _Explainer(Differences):
             step_id: msgspec.structs.replace(cause, below=below[step_id]) if step_id in below else cause
             for step_id, cause in self.found.items()
         }
+
+
+def _switched(found: Pair) -> Cause | None:
+    """Whether its FROM names another stage, one that was there before and that nothing built on: it tells why."""
+    cause = ground.other_stage(found)
+    return cause if cause and variables.bases(found.then, cause.new or "") else None
+
+
+def _untied(step: StepFacts) -> Cause:
+    return root(step, CauseKind.UNKNOWN, "Its operation is not known: the Dockerfile does not tell of this step.")

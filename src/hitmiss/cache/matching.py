@@ -9,19 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
-import msgspec
-
 from hitmiss.cache import stages
 from hitmiss.cache.facts import BuildFacts, StepFacts
 from hitmiss.cache.operations import Kind
-
-
-class Match(msgspec.Struct, frozen=True):
-    """The step of `build` that a step of now is compared with; `edited` says that its text is another one."""
-
-    build: BuildFacts
-    step: StepFacts
-    edited: bool = False
+from hitmiss.cache.pairs import Pair
 
 
 def below(build: BuildFacts, place: int) -> int:
@@ -52,7 +43,7 @@ def base_of(build: BuildFacts, place: int) -> int:
     return next((at for at in chain(build, place) if build.operations.all[at].kind in kinds), -1)
 
 
-def match(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Match | None:
+def match(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Pair | None:
     """The nearest earlier build that had this step, and the step there; None where it is new.
 
     Nearest is the build in which most of what the step reads was as it is now, the latest of equals.
@@ -60,9 +51,9 @@ def match(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Match
     return next(iter(matches(now, step, past)), None)
 
 
-def matches(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> list[Match]:
+def matches(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> list[Pair]:
     """All nearest earlier builds that had this step, the latest first; they may differ in the files that it read."""
-    best: list[Match] = []
+    best: list[Pair] = []
     most = -1
     for build in past:
         for other in same(now, step, build):
@@ -72,7 +63,7 @@ def matches(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> lis
             if score > most:
                 best, most = [], score
             if score == most:
-                best.append(Match(build, other))
+                best.append(Pair(now, step, build, other))
     if best:
         return best
     edited = _edited(now, step, past)
@@ -107,10 +98,10 @@ def _likeness(now: BuildFacts, step: StepFacts, then: BuildFacts, other: StepFac
     return score
 
 
-def _edited(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Match | None:
+def _edited(now: BuildFacts, step: StepFacts, past: Sequence[BuildFacts]) -> Pair | None:
     then = nearest(now, past, step)
     other = _laid(now, step, then) if then else None
-    return Match(then, other, edited=True) if then and other else None
+    return Pair(now, step, then, other, edited=True) if then and other else None
 
 
 def _laid(now: BuildFacts, step: StepFacts, then: BuildFacts) -> StepFacts | None:

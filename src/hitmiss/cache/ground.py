@@ -1,0 +1,160 @@
+"""What a step is put on, now and in an earlier build: the base image, the stage that FROM names, the step above. Pure.
+
+None of these functions follows a chain: what missed above a step is `causes.py`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from hitmiss.build.model import Cause, CauseKind
+from hitmiss.cache import matching, variables
+from hitmiss.cache.facts import BuildFacts, Key, StepFacts
+from hitmiss.cache.layers import by_identity
+from hitmiss.cache.operations import Kind
+from hitmiss.cache.pairs import Pair
+from hitmiss.project.stages import SCRATCH
+
+_FROM = re.compile(r"\bfrom=([^\s,]+)")
+"""What a COPY or a mount reads."""
+
+
+def base(pair: Pair) -> Cause | None:
+    """Whether it stands on another image (or context) in the end."""
+    mine, theirs = (
+        matching.base_of(pair.now, pair.step.operation),
+        matching.base_of(pair.then, pair.before.operation),
+    )
+    if _key(pair.now, mine) == _key(pair.then, theirs):
+        return None
+    new = _image(pair.now, mine, _bases(pair.now, pair.step))
+    old = _image(pair.then, theirs, _bases(pair.then, pair.before))
+    if mine < 0 or theirs < 0:
+        # An edited one may have got --link, or lost it, and stand on nothing for that.
+        if pair.edited:
+            return None
+    else:
+        here, there = pair.now.operations.all[mine], pair.then.operations.all[theirs]
+        if here.kind is not Kind.IMAGE and new == old:
+            return None
+        if here.platform != there.platform:
+            return built_for(pair, there.platform, here.platform)
+    argument = _named_by(pair, pair.step)
+    said = f"The argument {argument} names another base image." if argument else "The base image is another one."
+    return pair.cause(CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new)
+
+
+def has_same_layers(pair: Pair) -> bool:
+    """Whether the base is another image of the same layers."""
+    mine = _layers(pair.now, matching.base_of(pair.now, pair.step.operation))
+    return mine == _layers(pair.then, matching.base_of(pair.then, pair.before.operation)) != ""
+
+
+def built_for(pair: Pair, old: str, new: str) -> Cause:
+    """It is built for another platform."""
+    return pair.cause(CauseKind.PLATFORM_CHANGED, f"It is built for {new} now.", old=old, new=new)
+
+
+def copied(pair: Pair, mine: int, theirs: int, line: StepFacts | None) -> Cause:
+    """An image that it copies from, and does not stand on, is not what it was; `line` is the FROM that names it."""
+    names = _FROM.findall(pair.step.text)
+    old, new = _image(pair.then, theirs, names), _image(pair.now, mine, names)
+    said = "The image that it copies from is another one."
+    if line and (argument := _named_by(pair, line)):
+        said = f"The argument {argument} names another image to copy from."
+    elif (name := new.partition("@")[0]) == old.partition("@")[0]:
+        said = f"It copies from {name}, which is another image now."
+    return pair.cause(CauseKind.BASE_IMAGE_CHANGED, said, old=old, new=new)
+
+
+def position(pair: Pair) -> Cause | None:
+    """Whether a step above it is gone, or a known one came between."""
+    mine, theirs = _below(pair)
+    if _key(pair.now, mine) == _key(pair.then, theirs):
+        return None
+    if gone := _between(pair.then, theirs, _key(pair.now, mine)):
+        return pair.cause(CauseKind.STEP_REMOVED, "A step above it is gone.", old=gone[-1].text)
+    if come := _between(pair.now, mine, _key(pair.then, theirs)):
+        return pair.cause(CauseKind.STEP_INSERTED, "A step above it is new.", new=come[-1].text)
+    return None
+
+
+def other_stage(pair: Pair) -> Cause | None:
+    """Whether the FROM of its stage names another stage."""
+    mine, theirs = _below(pair)
+    if _key(pair.now, mine) == _key(pair.then, theirs):
+        return None
+    here, there = variables.bases(pair.now, pair.step.stage), variables.bases(pair.then, pair.before.stage)
+    pairs = zip(here, there, strict=False)
+    new, old = next(((one, two) for one, two in pairs if one.name != two.name), (None, None))
+    if not new or not old or not (new.is_stage or old.is_stage):
+        return None
+    named = variables.in_from(pair.now, pair.then, new.written)
+    said = f"The argument {named[0].name} names another base." if named else "It is built on another stage."
+    return pair.cause(CauseKind.BASE_IMAGE_CHANGED, said, old=old.name, new=new.name)
+
+
+def base_image(build: BuildFacts, step: StepFacts) -> str:
+    """The image that the stage of a step is built on in the end, for people."""
+    return next((_digested(build, name) for name in reversed(_bases(build, step))), "")
+
+
+def _below(pair: Pair) -> tuple[int, int]:
+    return matching.below(pair.now, pair.step.operation), matching.below(pair.then, pair.before.operation)
+
+
+def _named_by(pair: Pair, step: StepFacts) -> str:
+    """The build argument that names another image in the FROM lines that a step stands on; "" where none does."""
+    written = " ".join(base.written for base in variables.bases(pair.now, step.stage))
+    named = variables.in_from(pair.now, pair.then, written)
+    return next((each.name for each in named if each.kind is CauseKind.ARGUMENT_CHANGED), "")
+
+
+def _layers(build: BuildFacts, place: int) -> str:
+    """The layers of the image that an operation is; "" where they are not known."""
+    identity = build.operations.all[place].value("identity") if place >= 0 else ""
+    return by_identity(build.images.values()).get(identity, "")
+
+
+def _key(build: BuildFacts, place: int) -> Key | None:
+    """The key of an operation; None where there is none: scratch."""
+    return build.keys[place] if place >= 0 else None
+
+
+def _between(build: BuildFacts, place: int, key: Key | None) -> list[StepFacts]:
+    """The steps from `place` down to the operation of that key (None: to scratch), the uppermost first; none where it
+    is not below.
+    """
+    if place < 0:
+        return []
+    steps = {each.operation: each for each in build.steps}
+    found: list[StepFacts] = []
+    for at in (place, *matching.chain(build, place)):
+        if build.keys[at] == key:
+            return found
+        if at in steps:
+            found.append(steps[at])
+    return found if key is None else []
+
+
+def _image(build: BuildFacts, place: int, names: Collection[str] = ()) -> str:
+    """A base for people: its name (of several the one among `names`) and the beginning of its digest."""
+    if place < 0:
+        return SCRATCH
+    operation = build.operations.all[place]
+    identity = operation.value("identity")
+    given = [name for name, image in build.images.items() if image.identity == identity]
+    if not given:
+        return operation.value("name") or identity
+    return _digested(build, next((name for name in given if name in names), given[0]))
+
+
+def _bases(build: BuildFacts, step: StepFacts) -> list[str]:
+    """What the FROM lines name that its stage is built on."""
+    return [base.name for base in variables.bases(build, step.stage)]
+
+
+def _digested(build: BuildFacts, name: str) -> str:
+    image = build.images.get(name)
+    return f"{name}@{(image.digest or image.identity).removeprefix('sha256:')[:12]}" if image else name
