@@ -21,7 +21,7 @@ from hitmiss.build.model import Build, Status, Verdict
 from hitmiss.build.recording import Writer
 from hitmiss.build.trouble import plain_build
 from hitmiss.crew import Crew
-from hitmiss.docker import builders, client
+from hitmiss.docker import builders
 from hitmiss.docker.builders import BuilderInfo
 from hitmiss.docker.current import current_builder
 from hitmiss.docker.fleet import recorded
@@ -165,8 +165,7 @@ async def _limits(crew: Crew, builder: str) -> tuple[str, ...]:
     info = recorded(crew.builder.name)
     if crew.limits(info) or any(member.platforms for member in crew.members.values()):
         with contextlib.suppress(HitmissError):  # the build itself will say what is wrong with the builder
-            text = await client.ask_well("inspect", *([builder] if builder else []))
-            return crew.limits(builders.parse_inspect(text.decode("utf-8", "replace")))
+            return crew.limits(await builders.builder_info(builder or None))
     return ()
 
 
@@ -220,8 +219,7 @@ async def _own_platforms(options: BuildOptions) -> tuple[str, ...]:
     if asked := options.platform_list():
         return asked
     try:
-        text = await client.ask_well("inspect", *([options.builder] if options.builder else []))
-        return builders.parse_inspect(text.decode("utf-8", "replace")).platforms[:1]
+        return (await builders.builder_info(options.builder or None)).platforms[:1]
     except HitmissError:
         return ()
 

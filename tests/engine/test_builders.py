@@ -76,7 +76,7 @@ async def test_without_a_docker_command_buildx_itself_is_asked(
 
 
 def test_the_library_is_first_imported_where_it_does_not_hold_up_the_screen() -> None:
-    code = "import sys, hitmiss.docker.builders; print('python_on_whales' in sys.modules)"
+    code = "import sys, hitmiss.docker.fleet; print('python_on_whales' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
