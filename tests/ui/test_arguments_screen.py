@@ -125,6 +125,19 @@ async def test_several_changes_and_taking_back() -> None:
         await gives(app, app.given[0], {"builder": {"MODE": None}})
 
 
+async def test_tab_goes_on_as_in_a_form_and_then_to_the_buttons() -> None:
+    async with Host().run_test(size=(120, 40)) as pilot:
+        app = await opened(pilot, Asked())
+        await pilot.press("tab", "x", "tab", "tab", *"s3cr3t")
+        await sees(pilot, "looks secret: never stored")
+        await pilot.press("tab")
+        await wait_for_async(lambda: app.focused and app.focused.id == "build", 5, "the button")
+        await pilot.press("shift+tab", "shift+tab", "shift+tab", "shift+tab", "y")
+        await pilot.press("enter")
+        wanted = {"builder": {"IMAGE": "python:3.12y", "MODE": "devx"}, "app": {"NPM_TOKEN": "s3cr3t"}}
+        await gives(app, wanted)
+
+
 async def test_mouse_and_escape() -> None:
     async with Host().run_test(size=(120, 40)) as pilot:
         app = await opened(pilot, Asked())

@@ -158,4 +158,7 @@ def test_targets_and_builders_are_named_where_they_differ() -> None:
     one, two, _ = remembered(3, NOW)
     other = type(one)(2, one.started, "succeeded", "dev", "remote")
     assert "dev · remote" in text_of(history_lines((one, other), NOW)[-1])
+    parts = [type(one)(2, one.started, "succeeded", "final", "default", bake_target=name) for name in ("app", "db")]
+    assert ["app · default" in text_of(line) for line in history_lines(parts, NOW)] == [False, True, False, False]
+    assert "db · default" in text_of(history_lines(parts, NOW)[-1])
     assert not any("default" in text_of(line) for line in history_lines((one, two), NOW))

@@ -40,6 +40,8 @@ class ArgumentScreen(ModalScreen[Changes | None]):
         Binding("escape", "close", "Close"),
         Binding("down", "move(1)", "Down", show=False),
         Binding("up", "move(-1)", "Up", show=False),
+        Binding("tab", "next_field(1)", "Next", show=False),
+        Binding("shift+tab", "next_field(-1)", "Before", show=False),
         Binding("pagedown", "move(10)", "Page down", show=False),
         Binding("pageup", "move(-10)", "Page up", show=False),
         Binding("ctrl+r", "take_back", "Take back", show=False),
@@ -88,6 +90,15 @@ class ArgumentScreen(ModalScreen[Changes | None]):
         """Go to another argument, while the input keeps the focus."""
         if self._rows:
             self._go(max(0, min(len(self._rows) - 1, self._at + by)))
+
+    def action_next_field(self, by: int) -> None:
+        """As in a form: on to the next argument, and after the last (before the first) to the buttons."""
+        if self.focused is self.query_one("#value", Input) and 0 <= self._at + by < len(self._rows):
+            self._go(self._at + by)
+        elif by > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
 
     def action_take_back(self) -> None:
         """What was set of the chosen argument here counts no more."""

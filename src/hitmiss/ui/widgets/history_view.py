@@ -92,7 +92,7 @@ def _widest(texts: Iterable[str]) -> int:
 
 
 def _where(build: Past) -> str:
-    return " · ".join(plain(part) for part in (build.target, build.builder) if part)
+    return " · ".join(plain(part) for part in (build.bake_target or build.target, build.builder) if part)
 
 
 def _when(started: datetime, now: datetime) -> str:
