@@ -31,6 +31,32 @@ def test_a_heredoc_is_copied_that_holds_a_variable() -> None:
     assert heredoc("V=1", "V=2") == ("argument-changed", "V=1", "V=2")
 
 
+@pytest.mark.parametrize(
+    ("then", "kind", "detail"),
+    [
+        (("RUN b", "RUN a"), "step-removed", "A step that stood above it stands below it now."),
+        (("RUN b",), "step-removed", "A step above it is gone."),
+    ],
+)
+def test_steps_that_change_places(then: tuple[str, ...], kind: str, detail: str) -> None:
+    def asked(*steps: str) -> Asked:
+        return Asked("\n".join(("FROM busybox AS s", *steps, "")), {})
+
+    build = twice(asked("RUN a", "RUN b"), asked(*then))
+    cause = build.causes["s:2"]
+    assert (cause.kind.value, cause.detail, cause.old) == (kind, detail, "RUN a")
+
+
+def test_a_step_that_comes_up_is_no_new_one() -> None:
+    """`RUN a` was built on the base alone before, in a build that had no `RUN c`."""
+    cache = Cache()
+    for steps in ("RUN a\nRUN b", "RUN a\nRUN c\nRUN b"):
+        cache.build(Asked(f"FROM busybox AS s\n{steps}\n", {}))
+    cause = cache.build(Asked("FROM busybox AS s\nRUN a\nRUN b\nRUN c\n", {})).causes["s:4"]
+    assert (cause.kind.value, cause.new) == ("step-inserted", "RUN b")
+    assert cause.detail == "A step that stood below it stands above it now."
+
+
 def test_what_stands_on_a_stage_that_was_asked_to_run_runs_too() -> None:
     asked = Asked("FROM busybox AS a\nRUN x\nFROM a AS b\nCOPY f /f\nRUN y\n", {"f": "f"})
     build = twice(asked, asked.but(request=Request(stages=frozenset({"a"}))))

@@ -336,3 +336,14 @@ def test_a_hit_that_was_not_expected_is_not_said_to_be_unchanged() -> None:
     assert "nothing that it is made of has changed" not in said
     assert "the result for what it is made of now" in said
     assert "it hit" in said
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("A step that stood above it stands below it now.", "steps in another order"),
+        ("A step above it is gone.", "a step above is gone"),
+    ],
+)
+def test_an_order_of_steps_in_one_line(detail: str, said: str) -> None:
+    assert explain.short(Cause(CauseKind.STEP_REMOVED, "", detail), step("s", 1, "RUN x")) == said

@@ -69,14 +69,18 @@ def copied(pair: Pair, mine: int, theirs: int, line: StepFacts | None) -> Cause:
 
 
 def position(pair: Pair) -> Cause | None:
-    """Whether a step above it is gone, or a known one came between."""
+    """Whether a step above it is gone or went below it, or a known one came between."""
     mine, theirs = _below(pair)
     if _key(pair.now, mine) == _key(pair.then, theirs):
         return None
     if gone := _between(pair.then, theirs, _key(pair.now, mine)):
-        return pair.cause(CauseKind.STEP_REMOVED, "A step above it is gone.", old=gone[-1].text)
+        below = any(matching.same(pair.then, gone[-1], pair.now))
+        said = "A step that stood above it stands below it now." if below else "A step above it is gone."
+        return pair.cause(CauseKind.STEP_REMOVED, said, old=gone[-1].text)
     if come := _between(pair.now, mine, _key(pair.then, theirs)):
-        return pair.cause(CauseKind.STEP_INSERTED, "A step above it is new.", new=come[-1].text)
+        above = any(matching.same(pair.now, come[-1], pair.then))
+        said = "A step that stood below it stands above it now." if above else "A step above it is new."
+        return pair.cause(CauseKind.STEP_INSERTED, said, new=come[-1].text)
     return None
 
 

@@ -67,6 +67,8 @@ def short(cause: Cause, step: Step) -> str:
             return f"{_clip(old, 30)} is gone"
         if old or new:
             return f"{name} {_clip(old, 20) or 'unset'} → {_clip(new, 20) or 'unset'}".strip()
+    if cause.kind in (CauseKind.STEP_REMOVED, CauseKind.STEP_INSERTED) and "it stands" in cause.detail:
+        return "steps in another order"
     if cause.kind is CauseKind.BASE_IMAGE_CHANGED and cause.old and cause.new:
         return _image(plain(cause.old), plain(cause.new))
     return _SHORT[cause.kind]
