@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from hitmiss.build.model import Status
 from tests.support import hitmiss
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
-from tests.support.streams import events, fold, simple_verdicts
+from tests.support.streams import events, fold, recorded, simple_verdicts
 
 pytestmark = pytest.mark.usefixtures("engine_env")
 
@@ -60,8 +59,7 @@ def build(project: Project, *words: str, code: int = 0) -> Report:
 
 
 def record_of(found: Report) -> bytes:
-    words = ["docker", "buildx", "history", "logs", found["build"]["id"], "--progress", "rawjson"]
-    return subprocess.run(words, capture_output=True, check=True).stderr
+    return recorded(found["build"]["id"])
 
 
 def compare_with_record(found: Report) -> None:

@@ -18,9 +18,8 @@ from uuid import uuid4
 from tests.matrix.case import Build, Case
 from tests.support.engine import PrivateEngine
 from tests.support.environment import PERSONAL
-from tests.support.install import PLUGINS
 from tests.support.project import Project
-from tests.support.streams import simple_verdicts
+from tests.support.streams import recorded, simple_verdicts
 from tests.support.warm import warm
 
 OTHER_BASE = "other-base:latest"
@@ -124,11 +123,11 @@ class Run:
         return warm().run(*words, cwd=self.project.path, env=env)
 
     def _record(self, ref: str, steps: Steps) -> dict[str, str]:
-        words = [_buildx(), "history", "logs", ref, "--progress", "rawjson"]
-        done = subprocess.run(words, env=self.engine.env(), capture_output=True, timeout=60, check=False)
-        if done.returncode:
-            raise BrokenCaseError(f"no record of {ref!r}: {done.stderr.decode(errors='replace')[-300:]}")
-        return truth(done.stderr, steps)
+        try:
+            return truth(recorded(ref, self.engine.env()), steps)
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace")[-300:]
+            raise BrokenCaseError(f"no record of {ref!r}: {said}") from None
 
 
 @contextmanager
@@ -196,11 +195,6 @@ def _steps(done: subprocess.CompletedProcess[bytes]) -> tuple[Steps | None, str]
     except (ValueError, KeyError, TypeError):
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         return None, f"no report ({done.returncode}): {' '.join(said)}"
-
-
-def _buildx() -> str:
-    """The plugin itself: half as long as through the docker command."""
-    return next(str(Path(folder, "docker-buildx")) for folder in PLUGINS if Path(folder, "docker-buildx").is_file())
 
 
 class _Server(ThreadingHTTPServer):

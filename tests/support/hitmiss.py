@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from tests.support.warm import warm
+
 COMMAND = (sys.executable, "-m", "hitmiss")
 
 
@@ -20,7 +22,7 @@ def run(*words: str, cwd: Path, timeout: float = 60, stdin: bytes = b"") -> subp
 
 def report(*words: str, cwd: Path, code: int = 0) -> dict[str, Any]:
     """The report of `hitmiss build --json WORDS`: the one JSON document that its stdout holds."""
-    done = run("build", "--json", *words, cwd=cwd)
+    done = warm().run("build", "--json", *words, cwd=cwd, env=os.environ)
     assert done.returncode == code, done.stderr.decode(errors="replace")[-3000:]
     assert b"Traceback" not in done.stderr
     document: dict[str, Any] = json.loads(done.stdout)

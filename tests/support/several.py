@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hitmiss.build.model import Build, CauseKind, Planned
 from tests.support.project import Project
-from tests.support.streams import simple_steps
+from tests.support.streams import recorded, simple_steps
 
 Step = tuple[str, str, str]
 """Place as the engine writes it (`linux/amd64 dev 2/3`), instruction, verdict."""
@@ -44,9 +43,8 @@ def record(ref: str) -> dict[str, str]:
 
     BuildKit shows work that it found to be the same as that of another target twice, as done and as cached.
     """
-    words = ["docker", "buildx", "history", "logs", ref, "--progress", "rawjson"]
     found: dict[str, str] = {}
-    for name, verdict in simple_steps(subprocess.run(words, capture_output=True, check=True).stderr).values():
+    for name, verdict in simple_steps(recorded(ref)).values():
         found[name] = max(found.get(name, "skipped"), verdict, key=_ORDER.index)
     return found
 

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hitmiss.build.fold import Fold
@@ -14,6 +15,7 @@ from hitmiss.build.model import Build, Expected, Status
 from hitmiss.build.progress import Event, decode
 from hitmiss.project.definition import announce
 from hitmiss.project.dockerfile import parse
+from tests.support import install
 
 DATA = Path(__file__).parents[1] / "unit" / "data"
 NAMES = sorted(path.name.removesuffix(".history.jsonl") for path in DATA.glob("*.history.jsonl"))
@@ -47,6 +49,17 @@ def fold(heard: Iterable[Event], announced: Sequence[Expected] = (), status: Sta
         folding.hear(event, number / 100)
     folding.end(status, 9.0)
     return folding.build(9.0)
+
+
+def recorded(ref: str, env: Mapping[str, str] | None = None) -> bytes:
+    """What the engine's own record says of a build: its stream as `history logs` replays it.
+
+    The plugin itself is asked, which takes half as long as through the docker command.
+    """
+    plugin = install.program("docker-buildx")
+    assert plugin, "there is no buildx"
+    words = [plugin, "history", "logs", ref, "--progress", "rawjson"]
+    return subprocess.run(words, env=env, capture_output=True, timeout=60, check=True).stderr
 
 
 def folded(name: str, *, history: bool = False) -> Build:
