@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hitmiss.build.model import Planned
+from hitmiss.build.model import Planned, Verdict
 from hitmiss.cache.operations import Image
 from hitmiss.cache.plan import Request
 from hitmiss.project.operations import Surroundings
@@ -303,3 +303,72 @@ def test_an_argument_names_scratch_or_the_image_of_another_stage(old: str, new: 
     )
     cause = twice(asked.but(args={"BASE": old}), asked.but(args={"BASE": new})).causes[step]
     assert (cause.kind, cause.detail) == ("base-image-changed", "The argument BASE names another base image.")
+
+
+MADE = """
+FROM busybox AS build-cli
+COPY cli /src
+RUN make
+FROM busybox AS build-srv
+COPY srv /src
+RUN make
+FROM busybox AS cli
+COPY --from=build-cli /out/ /opt/
+RUN ls
+FROM busybox AS srv
+COPY --from=build-srv /out/ /opt/
+RUN ls
+"""
+
+
+def test_bytes_of_one_stage_are_not_taken_for_those_of_another() -> None:
+    """`COPY --from` of the same path looks alike in both, and what was seen last was the other one."""
+    cache = Cache()
+    files = {"cli": "cli", "srv": "srv"}
+    for target in ("srv", "cli"):
+        cache.build(Asked(MADE, files, target))
+    files["srv"] = "srv, with a comment"
+    cutoff = cache.build(Asked(MADE, files, "srv", outputs={"srv:2": "same", "srv:3": "same"}))
+    assert cutoff.verdicts["srv:2"] is Verdict.HIT
+    longer = MADE.replace("RUN ls\n", "RUN ls\nRUN more\n")
+    cache.build(Asked(longer, files, "cli"))
+    build = cache.build(Asked(longer, files, "srv"))
+    assert build.plan["srv:4"] is Planned.RUN
+    assert build.causes["srv:4"].kind.value == "step-inserted"
+
+
+def test_many_stages_in_one_folder_that_may_be_as_they_were() -> None:
+    """Of the many that a step may stand on, what it stood on before is looked at first."""
+    stages = "".join(f"FROM busybox AS t{n}\nRUN echo {n}\n" for n in range(4))
+    copies = "".join(f"COPY --link --from=t{n} /b/ /x/\n" for n in range(4))
+    text = f"{stages}FROM busybox AS dev\n{copies}RUN ls\n"
+    edited = text
+    for n in range(1, 4):
+        edited = edited.replace(f"RUN echo {n}", f"RUN echo {n}; true")
+    build = twice(Asked(text, {}), Asked(edited, {}))
+    assert build.plan["dev:6"] is Planned.DEPENDS
+
+
+GONE = "A step above it is gone."
+DOWN, UP = "A step that stood above it stands below it now.", "A step that stood below it stands above it now."
+ORDER = "Where it stands, the steps above it are in another order."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "step", "kind", "detail"),
+    [
+        ("L /f; RUN a", "RUN a", "s:2", "step-removed", GONE),
+        ("L /f; RUN a", "RUN a; L /f", "s:2", "step-removed", DOWN),
+        ("RUN a; L /f; RUN b", "L /f; RUN a; RUN b", "s:3", "step-inserted", UP),
+        ("L /f; L /g; RUN a", "L /g; L /f; RUN a", "s:4", "step-inserted", ORDER),
+        ("RUN a; L /f; RUN b", "RUN a; RUN b", "s:3", "step-removed", GONE),
+        ("L /f; L /g; RUN a; RUN b", "L /g; RUN a; L /f; RUN b", "s:3", "step-removed", DOWN),
+    ],
+)
+def test_a_linked_copy_comes_goes_and_moves(before: str, after: str, step: str, kind: str, detail: str) -> None:
+    def asked(steps: str) -> Asked:
+        written = steps.replace("; ", "\n").replace("L /", "COPY --link f /")
+        return Asked(f"FROM busybox AS s\n{written}\n", {"f": "f"})
+
+    causes = twice(asked(before), asked(after)).causes
+    assert (causes[step].kind.value, causes[step].detail) == (kind, detail)

@@ -6,7 +6,7 @@ None of these functions follows a chain: what missed above a step is `causes.py`
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from hitmiss.build.model import Cause, CauseKind
 from hitmiss.cache import matching, variables
@@ -70,23 +70,27 @@ def copied(pair: Pair, mine: int, theirs: int, line: StepFacts | None) -> Cause:
 
 def position(pair: Pair) -> Cause | None:
     """Whether a step above it is gone or went below it, or a known one came between."""
-    mine, theirs = _below(pair)
+    mine, theirs = _put_on(pair)
     if _key(pair.now, mine) == _key(pair.then, theirs):
         return None
-    if gone := _between(pair.then, theirs, _key(pair.now, mine)):
+    gone = _between(pair.then, theirs, _key(pair.now, mine)) or _beside(pair.then, theirs, pair.now, mine)
+    if gone:
         below = any(matching.same(pair.then, gone[-1], pair.now))
         said = "A step that stood above it stands below it now." if below else "A step above it is gone."
         return pair.cause(CauseKind.STEP_REMOVED, said, old=gone[-1].text)
-    if come := _between(pair.now, mine, _key(pair.then, theirs)):
+    come = _between(pair.now, mine, _key(pair.then, theirs)) or _beside(pair.now, mine, pair.then, theirs)
+    if come:
         above = any(matching.same(pair.now, come[-1], pair.then))
         said = "A step that stood below it stands above it now." if above else "A step above it is new."
         return pair.cause(CauseKind.STEP_INSERTED, said, new=come[-1].text)
+    if mine >= 0 and theirs >= 0 and _all_keys(pair.now, mine) == _all_keys(pair.then, theirs):
+        return pair.cause(CauseKind.STEP_INSERTED, "Where it stands, the steps above it are in another order.")
     return None
 
 
 def other_stage(pair: Pair) -> Cause | None:
     """Whether the FROM of its stage names another stage."""
-    mine, theirs = _below(pair)
+    mine, theirs = _put_on(pair)
     if _key(pair.now, mine) == _key(pair.then, theirs):
         return None
     here, there = variables.bases(pair.now, pair.step.stage), variables.bases(pair.then, pair.before.stage)
@@ -104,7 +108,7 @@ def base_image(build: BuildFacts, step: StepFacts) -> str:
     return next((_digested(build, name) for name in reversed(_bases(build, step))), "")
 
 
-def _below(pair: Pair) -> tuple[int, int]:
+def _put_on(pair: Pair) -> tuple[int, int]:
     return matching.below(pair.now, pair.step.operation), matching.below(pair.then, pair.before.operation)
 
 
@@ -134,12 +138,34 @@ def _between(build: BuildFacts, place: int, key: Key | None) -> list[StepFacts]:
         return []
     steps = {each.operation: each for each in build.steps}
     found: list[StepFacts] = []
-    for at in (place, *matching.chain(build, place)):
+    for at in _below(build, place):
         if build.keys[at] == key:
             return found
         if at in steps:
             found.append(steps[at])
     return found if key is None else []
+
+
+def _beside(build: BuildFacts, place: int, other: BuildFacts, there: int) -> list[StepFacts]:
+    """The steps that `place` stands on and `there` does not, the uppermost first, where that is all that differs: a
+    copy with --link lies beside what it is put on, and not between two steps.
+    """
+    missing = _all_keys(build, place) - _all_keys(other, there)
+    if not missing or _all_keys(other, there) - _all_keys(build, place):
+        return []
+    steps = {each.operation: each for each in build.steps}
+    return [steps[at] for at in _below(build, place) if build.keys[at] in missing and at in steps]
+
+
+def _all_keys(build: BuildFacts, place: int) -> set[Key]:
+    """The keys of all that an operation is and stands on; where lines are merged, of the lines."""
+    return {build.keys[at] for at in _below(build, place) if build.operations.all[at].kind is not Kind.MERGE}
+
+
+def _below(build: BuildFacts, place: int) -> Iterator[int]:
+    if place >= 0:
+        yield place
+        yield from matching.chain(build, place)
 
 
 def _image(build: BuildFacts, place: int, names: Collection[str] = ()) -> str:

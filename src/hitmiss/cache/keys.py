@@ -56,6 +56,7 @@ class Keys:
         self.contents = contents
         self._salt = salt
         self._same_as = same_as
+        self._stages = {place: stage for (_, stage, _), place in operations.steps.items()}
 
     def all(self) -> tuple[Key, ...]:
         """The key of every operation, taking for granted that nothing but keys decides."""
@@ -66,11 +67,16 @@ class Keys:
 
     def of(self, place: int, keys: Sequence[Key] | Mapping[int, Key]) -> Key:
         """The key of one operation, from the `keys` of its inputs."""
-        return self._make(place, keys, open_=False)
+        return self._make(place, keys)
 
     def shape(self, place: int, keys: Sequence[Key] | Mapping[int, Key]) -> Key:
         """The same, but for what it reads of stages and images: equal shapes may be the same bytes after all."""
-        return self._make(place, keys, open_=True)
+        return self._make(place, keys, lambda _: "")
+
+    def reading(self, place: int, keys: Sequence[Key] | Mapping[int, Key]) -> Key:
+        """Its shape with the names of the stages: equal where one step reads one stage, whatever that wrote."""
+        own = self._stages.get(place, "")
+        return self._make(place, keys, lambda source: f"{own} < {self._stages.get(source, '')}")
 
     def canonical(self, key: Key) -> Key:
         """The first key that stands for the same bytes."""
@@ -87,17 +93,20 @@ class Keys:
     def _at(self, place: int) -> Operation:
         return self.operations.all[place]
 
-    def _make(self, place: int, keys: Sequence[Key] | Mapping[int, Key], *, open_: bool) -> Key:
+    def _make(
+        self, place: int, keys: Sequence[Key] | Mapping[int, Key], said: Callable[[int], str] | None = None
+    ) -> Key:
+        """`said` stands for the key of what is read of a stage, by its operation."""
         operation = self._at(place)
-        own: list[object] = [_MODEL, operation.kind.value, operation.platform, operation.own, open_]
+        own: list[object] = [_MODEL, operation.kind.value, operation.platform, operation.own, said is not None]
         for number, each in enumerate(operation.inputs):
             if not each.selected:
                 own.append(("key", keys[each.operation]))
             elif self.operations.all[each.operation].kind is Kind.LOCAL:
                 own.append(("content", self.contents[place][number]))
             else:
-                unsaid = open_ and stage_input(self.operations, place, number)
-                own.append(("stage", b"" if unsaid else keys[each.operation], each.selected))
+                unsaid = said if said and stage_input(self.operations, place, number) else None
+                own.append(("stage", unsaid(each.operation) if unsaid else keys[each.operation], each.selected))
         return blake2b(_encoder.encode(own), digest_size=16, key=self._salt).digest()
 
 
@@ -110,7 +119,9 @@ def stage_input(operations: Operations, place: int, number: int) -> bool:
 
 
 def shapes_of(past: Iterable[BuildFacts], *, salt: bytes) -> dict[Key, tuple[Key, ...]]:
-    """For every operation of past builds that read a stage: its shape → the keys it had, the latest build's first."""
+    """For every operation of past builds that read a stage: its reading, and its shape → the keys that were seen for
+    it, the latest build's first.
+    """
     found: dict[Key, dict[Key, None]] = {}
     for build in past:
         keys = Keys(build.operations, build.contents, salt=salt, same_as={})
@@ -118,6 +129,6 @@ def shapes_of(past: Iterable[BuildFacts], *, salt: bytes) -> dict[Key, tuple[Key
             if step.operation < 0 or not step.confirmed or build.keys[step.operation] in build.doubted:
                 continue
             if keys.reads_stages(step.operation):
-                shape = keys.shape(step.operation, build.keys)
-                found.setdefault(shape, {})[build.keys[step.operation]] = None
+                for shape in (keys.reading(step.operation, build.keys), keys.shape(step.operation, build.keys)):
+                    found.setdefault(shape, {})[build.keys[step.operation]] = None
     return {shape: tuple(known) for shape, known in found.items()}

@@ -25,8 +25,9 @@ class Memory(msgspec.Struct, frozen=True):
     """What is known of a builder's cache.
 
     `known` are the keys that were seen, `lost` those among them whose result is gone. `shapes` leads to the keys that
-    were seen for the same reading of a stage. `doubted` are keys that may have been seen: nobody knows what BuildKit
-    was sent for them. `alike` leads to the keys that the same steps had on another image of the same layers.
+    were seen for the same reading of a stage, and for any of that shape (`keys.py`). `doubted` are keys that may have
+    been seen: nobody knows what BuildKit was sent for them. `alike` leads to the keys that the same steps had on
+    another image of the same layers.
     """
 
     known: Mapping[Key, Known] = {}
@@ -124,12 +125,14 @@ class _Planner:
         inputs = tuple(dict.fromkeys(each.operation for each in operation.inputs))
         sure = all(self.found[each].sure for each in inputs)
         options: dict[Key, None] = {}
+        readings: dict[Key, None] = {}
         shapes: dict[Key, None] = {}
         reads = self.keys.reads_stages(place)
         for chosen in islice(product(*(self.found[each].options for each in inputs)), _MOST_OPTIONS):
             combination = dict(zip(inputs, chosen, strict=True))
             options[self.keys.canonical(self.keys.of(place, combination))] = None
             if reads:
+                readings[self.keys.reading(place, combination)] = None
                 shapes[self.keys.shape(place, combination)] = None
         rewritten = reads and self._reads_rerun(place)
         put_on = (each.operation for each in operation.inputs if not each.selected)
@@ -138,7 +141,8 @@ class _Planner:
             return Fate(Planned.RUN, tuple(options), sure)
         if sure and self.memory.holds(next(iter(options))) and not rewritten:
             return Fate(Planned.HIT, tuple(options), True)
-        for shape in shapes:
+        # What the same step read before is likelier than what another stage gave to another one.
+        for shape in (*readings, *shapes):
             options |= dict.fromkeys(self.memory.shapes.get(shape, ()))
         options |= dict.fromkeys(self.memory.alike.get(next(iter(options)), ()))
         here = [key for key in options if self.memory.holds(key)]
@@ -209,11 +213,22 @@ def settled(keys: Keys, hits: Collection[int], memory: Memory) -> tuple[tuple[Ke
     for place in range(len(keys.operations.all)):
         key = keys.canonical(keys.of(place, found))
         if place in hits and key not in memory.known:
-            shaped = memory.shapes.get(keys.shape(place, found), ()) if keys.reads_stages(place) else ()
-            others = (*shaped, *(each for each in memory.alike.get(key, ()) if memory.holds(each)))
-            same = next((known for known in others if known != key), None)
-            if same:
+            alike = (each for each in memory.alike.get(key, ()) if memory.holds(each))
+            same = _read_before(keys, place, found, memory) or next((known for known in alike if known != key), None)
+            if same and same != key:
                 learned[key] = same
                 key = same
         found.append(key)
     return tuple(found), learned
+
+
+def _read_before(keys: Keys, place: int, found: Sequence[Key], memory: Memory) -> Key | None:
+    """The key under which a step that hit has read the same bytes before; None where it reads no stage, or where
+    several steps had this shape and none of them was this one: then nobody knows whose bytes they are.
+    """
+    if not keys.reads_stages(place):
+        return None
+    if own := memory.shapes.get(keys.reading(place, found)):
+        return own[0]
+    others = memory.shapes.get(keys.shape(place, found), ())
+    return others[0] if len(others) == 1 else None
