@@ -61,11 +61,12 @@ EPOCH = "2024-01-01T00:00:00Z"
 
 def full_name(name: str) -> str:
     """`python` → `docker.io/library/python:latest`, as an engine keeps it."""
-    first, slash, _ = name.partition("/")
-    if not slash:
-        name = f"docker.io/library/{name}"
-    elif not ("." in first or ":" in first or first == "localhost"):
-        name = f"docker.io/{name}"
+    first, slash, rest = name.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        first, rest = "docker.io", name
+    if first == "docker.io" and "/" not in rest:
+        rest = f"library/{rest}"
+    name = f"{first}/{rest}"
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 

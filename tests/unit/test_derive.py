@@ -15,7 +15,7 @@ from hitmiss.cache.derive import derive, image_names
 from hitmiss.cache.operations import Image, Kind, Operation, Operations, Selected
 from hitmiss.errors import UsageError
 from hitmiss.project.dockerfile import DockerfileError, parse
-from hitmiss.project.operations import Question
+from hitmiss.project.operations import Question, full_name
 from hitmiss.project.outline import steps_of
 
 PATH = (("PATH", "/bin"),)
@@ -161,6 +161,25 @@ def test_a_known_base() -> None:
 def test_an_unknown_base_is_its_full_name() -> None:
     assert of("FROM base\n").all[0].value("identity") == "docker.io/library/base:latest"
     assert of("FROM base\n", {"base": Image("sha256:2")}).all[0].value("identity") == "sha256:2"
+
+
+@pytest.mark.parametrize(
+    ("written", "full"),
+    [
+        ("node", "docker.io/library/node:latest"),
+        ("node:24@sha256:1", "docker.io/library/node:24@sha256:1"),
+        ("docker.io/node:24", "docker.io/library/node:24"),
+        ("index.docker.io/node", "docker.io/library/node:latest"),
+        ("docker.io/grafana/loki", "docker.io/grafana/loki:latest"),
+        ("grafana/loki", "docker.io/grafana/loki:latest"),
+        ("localhost/own", "localhost/own:latest"),
+        ("localhost:5000/own:1", "localhost:5000/own:1"),
+        ("ghcr.io/a/b", "ghcr.io/a/b:latest"),
+        ("Own/image", "Own/image:latest"),
+    ],
+)
+def test_full_names_of_images(written: str, full: str) -> None:
+    assert full_name(written) == full
 
 
 def test_proxies_do_not_count_unless_declared() -> None:

@@ -251,12 +251,21 @@ def is_files(state: State, contexts: Mapping[str, str]) -> bool:
     return state.context is not None and not value.startswith((IMAGE_CONTEXT, *_OTHER_CONTEXTS))
 
 
+_HUB = "docker.io"
+
+
 def full_name(image: str) -> str:
-    """An image's full name, as BuildKit prints it (without the digest that it appends)."""
+    """An image's full name, as BuildKit prints it (without the digest that it appends).
+
+    Source: `splitDockerDomain` in github.com/distribution/reference.
+    """
     name, at, digest = image.partition("@")
-    first, slash, _ = name.partition("/")
-    if not slash or not (set(first) & {".", ":"} or first == "localhost" or first != first.lower()):
-        name = "docker.io/" + (name if slash else f"library/{name}")
+    domain, slash, rest = name.partition("/")
+    if not slash or not (set(domain) & {".", ":"} or domain == "localhost" or domain != domain.lower()):
+        domain, rest = _HUB, name
+    if domain in (_HUB, "index.docker.io"):
+        domain, rest = _HUB, rest if "/" in rest else f"library/{rest}"
+    name = f"{domain}/{rest}"
     if not at and ":" not in name.rpartition("/")[2]:
         name += ":latest"
     return name + at + digest
