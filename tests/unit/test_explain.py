@@ -339,11 +339,29 @@ def test_a_hit_that_was_not_expected_is_not_said_to_be_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("detail", "said"),
+    ("kind", "detail", "said"),
     [
-        ("A step that stood above it stands below it now.", "steps in another order"),
-        ("A step above it is gone.", "a step above is gone"),
+        (CauseKind.STEP_REMOVED, "A step that stood above it stands below it now.", "steps in another order"),
+        (
+            CauseKind.STEP_INSERTED,
+            "Where it stands, the steps above it are in another order.",
+            "steps in another order",
+        ),
+        (CauseKind.STEP_REMOVED, "A step above it is gone.", "a step above is gone"),
+        (CauseKind.STEP_INSERTED, "A step above it is new.", "a new step above"),
+        (CauseKind.STEP_INSERTED, "It is new since build 3.", "a new step"),
     ],
 )
-def test_an_order_of_steps_in_one_line(detail: str, said: str) -> None:
-    assert explain.short(Cause(CauseKind.STEP_REMOVED, "", detail), step("s", 1, "RUN x")) == said
+def test_an_order_of_steps_in_one_line(kind: CauseKind, detail: str, said: str) -> None:
+    assert explain.short(Cause(kind, "", detail), step("s", 1, "RUN x")) == said
+
+
+def test_the_instructions_of_other_steps_are_cut_off() -> None:
+    """A RUN may have a thousand characters, and each step of a chain names the others."""
+    build = caused(CauseKind.INSTRUCTION_CHANGED)
+    root = next(each for each in build.steps if each.cause and each.cause.root == each.id)
+    below = next(each for each in build.steps if each.cause and each.cause.root == root.id != each.id)
+    build = remade(build, {below.id: {"instruction": "RUN " + "x" * 1000}})
+    lines = [text_of(line) for line in explain.reason(next(each for each in build.steps if each.id == root.id), build)]
+    assert any("RUN xxx" in line and line.endswith("…") for line in (each.partition("  (")[0] for each in lines))
+    assert max(map(len, lines)) < 150

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from hitmiss.build.model import Build, Cause, CauseKind, Note, Planned, Step, Verdict
 from hitmiss.build.transfers import what_failed
 from hitmiss.explain.lines import Line, Part, Role, count_words, file_lines, say, short_digests, was_now
-from hitmiss.explain.summary import RAN, named, short
+from hitmiss.explain.summary import RAN, clip, named, short
 from hitmiss.symbols import ALARM, OFF_PLAN, PLANS, about, plain, seconds, symbol_of
 
 MOST_BELOW = 12
@@ -198,8 +198,12 @@ def _values(step: Step, cause: Cause, detail: str) -> Iterator[Line]:
         yield Part("  "), *label, Part(old or '""', Role.REMOVED), Part(" → ", Role.DIM), Part(new or '""', Role.ADDED)
 
 
+_MOST_OF_STEP = 100
+"""So much of another step's instruction is shown; it has a page of its own."""
+
+
 def _step_part(step: Step) -> Part:
-    return Part(plain(step.instruction), Role.STEP, step.id)
+    return Part(clip(plain(step.instruction), _MOST_OF_STEP), Role.STEP, step.id)
 
 
 def _glyph(step: Step, before: str = "  ") -> Part:

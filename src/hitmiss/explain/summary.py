@@ -58,17 +58,19 @@ def short(cause: Cause, step: Step) -> str:
             return f"{plain(first.path)} and {len(cause.files) - 1:,} more changed"
         return f"{plain(first.path)} {SORTS.get(first.change, 'changed')}"
     if cause.kind is CauseKind.INSTRUCTION_CHANGED:
-        return f"{_clip(plain(step.instruction), 30)} edited"
+        return f"{clip(plain(step.instruction), 30)} edited"
     if cause.kind in (CauseKind.ARGUMENT_CHANGED, CauseKind.ENVIRONMENT_CHANGED, CauseKind.PLATFORM_CHANGED):
         name, old, new = named(plain(cause.old or ""), plain(cause.new or ""))
         if cause.old is None and new:
-            return f"{_clip(new, 30)} is new"
+            return f"{clip(new, 30)} is new"
         if cause.new is None and old:
-            return f"{_clip(old, 30)} is gone"
+            return f"{clip(old, 30)} is gone"
         if old or new:
-            return f"{name} {_clip(old, 20) or 'unset'} → {_clip(new, 20) or 'unset'}".strip()
-    if cause.kind in (CauseKind.STEP_REMOVED, CauseKind.STEP_INSERTED) and "it stands" in cause.detail:
-        return "steps in another order"
+            return f"{name} {clip(old, 20) or 'unset'} → {clip(new, 20) or 'unset'}".strip()
+    if cause.kind in (CauseKind.STEP_REMOVED, CauseKind.STEP_INSERTED):
+        moved = "it stands" in cause.detail
+        own = cause.detail.startswith("It is new")
+        return "steps in another order" if moved else "a new step" if own else _SHORT[cause.kind]
     if cause.kind is CauseKind.BASE_IMAGE_CHANGED and cause.old and cause.new:
         return _image(plain(cause.old), plain(cause.new))
     return _SHORT[cause.kind]
@@ -81,10 +83,11 @@ def _image(old: str, new: str) -> str:
     was, now = (text.rpartition("@")[0] or text for text in (old, new))
     if any(name.startswith("sha256:") for name in (was, now)):
         return _SHORT[CauseKind.BASE_IMAGE_CHANGED]
-    return f"another {_clip(now, 30)}" if was == now else f"{_clip(was, 30)} → {_clip(now, 30)}"
+    return f"another {clip(now, 30)}" if was == now else f"{clip(was, 30)} → {clip(now, 30)}"
 
 
-def _clip(text: str, most: int) -> str:
+def clip(text: str, most: int) -> str:
+    """A text of at most so many characters; what is cut off leaves an ellipsis."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
