@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -212,12 +214,16 @@ class Judge:
 
 
 def _open(seen: Seen, step: dict[str, Any]) -> bool:
-    """Whether a step may hang on bytes yet to be written: it or one below it reads a stage that will run."""
+    """Whether a step may hang on bytes yet to be written: it or one below it reads a stage that will run.
+
+    What a FROM names by a variable may be any stage whose name would do.
+    """
     stages = parse(seen.text).stages
     names, index = {step.get("stage", "")}, step.get("index", 0)
     for stage in reversed(stages):
         if stage.shown in names:
-            names.add(stage.base.lower())
+            base = _VARIABLE.sub("*", stage.base.lower())
+            names |= {base, *(each.shown for each in stages if fnmatchcase(each.shown, base))}
     plan = seen.plan or []
     reads = any(
         "from=" in each["instruction"] and (each["stage"] != step["stage"] or each["index"] <= index)
@@ -225,6 +231,9 @@ def _open(seen: Seen, step: dict[str, Any]) -> bool:
         if each["stage"] in names
     )
     return reads and any(each["planned"] == "will run" for each in plan if each["stage"] != step["stage"])
+
+
+_VARIABLE = re.compile(r"\$(\{[^}]*\}|\w+)")
 
 
 def _name(step: dict[str, Any]) -> str:
