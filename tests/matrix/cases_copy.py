@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.matrix.case import FILES, HITS, INSTRUCTION, REMOTE, STAGE, Case, miss, then
-from tests.matrix.moves import archive, chmod, delete, edit, options, rename, serve, tag, write
+from tests.matrix.case import FILES, HITS, INSERTED, INSTRUCTION, REMOTE, REMOVED, STAGE, Case, miss, then
+from tests.matrix.moves import archive, chmod, delete, dockerfile, edit, options, rename, serve, tag, write
 
 TREE = {"one.txt": "one", "two.txt": "two", "deep/in/three.txt": "three", "deep/four.md": "four", "tool.sh": "echo"}
 
@@ -311,5 +311,32 @@ CASES = (
         ),
         {"SIDE/lib/etc/x": "1"},
         options=("--build-context", "lib=SIDE/lib"),
+    ),
+    Case(
+        "COPY --link that goes, and comes back above what it was below",
+        "FROM busybox AS app\nRUN : NONCE; ls /\nCOPY --link one.txt /f\nRUN echo more\n",
+        (
+            then(
+                edit("COPY --link one.txt /f\n", ""),
+                misses=miss("app RUN echo", REMOVED, old="COPY --link", said="is gone"),
+            ),
+            then(
+                edit("RUN : NONCE", "COPY --link one.txt /f\nRUN : NONCE"),
+                misses=miss("app RUN :", INSERTED, new="COPY --link", below=("app RUN echo",)),
+            ),
+            then(dockerfile("FROM busybox AS app\nRUN : NONCE; ls /\nRUN echo more\nCOPY --link one.txt /f\n")),
+        ),
+        TREE,
+    ),
+    Case(
+        "two COPY --link that change places",
+        "FROM busybox AS app\nCOPY --link one.txt /f\nCOPY --link two.txt /g\nRUN ls /\n",
+        (
+            then(
+                dockerfile("FROM busybox AS app\nCOPY --link two.txt /g\nCOPY --link one.txt /f\nRUN ls /\n"),
+                misses=miss("app RUN", INSERTED, said="in another order"),
+            ),
+        ),
+        TREE,
     ),
 )

@@ -491,4 +491,65 @@ CASES = (
         ),
         TREE,
     ),
+    Case(
+        "two stages that copy the same path, one of them written anew with the same bytes",
+        """
+        FROM busybox AS build-cli
+        COPY cli/ /src/
+        RUN mkdir /out; head -1 /src/main > /out/app
+        FROM busybox AS build-srv
+        COPY srv/ /src/
+        RUN mkdir /out; head -1 /src/main > /out/app
+        FROM busybox AS cli
+        COPY --from=build-cli /out/ /opt/
+        RUN echo NONCE; ls /opt
+        FROM busybox AS srv
+        COPY --from=build-srv /out/ /opt/
+        RUN echo NONCE; ls /opt
+        """,
+        (
+            then(options("--target", "cli"), misses=None, open=("cli COPY", "cli RUN")),
+            then(
+                options("--target", "srv"),
+                write("srv/main", "srv NONCE\nwith a comment"),
+                misses=miss("build-srv COPY", FILES, "modified srv/main", below=("build-srv RUN",)),
+                open=("srv COPY", "srv RUN"),
+            ),
+            then(
+                options("--target", "cli"),
+                edit("; ls /opt", "; ls /opt\nRUN cat /opt/app > /new"),
+                misses=miss("cli RUN cat", INSERTED),
+            ),
+            then(options("--target", "srv"), misses=miss("srv RUN cat", INSERTED)),
+        ),
+        {"cli/main": "cli NONCE\nx", "srv/main": "srv NONCE\nx"},
+        options=("--target", "srv"),
+    ),
+    Case(
+        "many linked copies of stages, three of which are written anew with the same bytes",
+        """
+        FROM busybox AS t0
+        RUN mkdir /b; echo NONCE 0 > /b/t0
+        FROM busybox AS t1
+        RUN mkdir /b; echo NONCE 1 > /b/t1
+        FROM busybox AS t2
+        RUN mkdir /b; echo NONCE 2 > /b/t2
+        FROM busybox AS t3
+        RUN mkdir /b; echo NONCE 3 > /b/t3
+        FROM busybox AS dev
+        COPY --link --from=t0 /b/ /x/
+        COPY --link --from=t1 /b/ /x/
+        COPY --link --from=t2 /b/ /x/
+        COPY --link --from=t3 /b/ /x/
+        RUN ls /x
+        """,
+        (
+            then(
+                *(edit(f"/b/t{number}\n", f"/b/t{number}; true\n") for number in (1, 2, 3)),
+                misses=each(INSTRUCTION, "t1 RUN", "t2 RUN", "t3 RUN"),
+                open=("dev COPY --link --from=t1", "dev COPY --link --from=t2", "dev COPY --link --from=t3", "dev RUN"),
+            ),
+        ),
+        {},
+    ),
 )
