@@ -1,8 +1,8 @@
 """The operations of a build: what BuildKit runs, each with what it reads.
 
-Values only; nothing here reads a file, starts a process or knows a screen. Two roads lead to them: `llb.py` reads them
-out of the engine's provenance, `derive.py` makes them from a Dockerfile that was never built. Both give the same, so
-that a key made of one can be compared with a key made of the other.
+Values only; nothing here reads a file, starts a process or knows a screen. Two roads lead to them. `derive.py` makes
+them from a Dockerfile, before it is built and where a build failed; the program goes by these. `llb.py` reads them out
+of the engine's provenance: what BuildKit was really given, which every test of operations holds the others against.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from hitmiss.project.ignore import IgnoreRules
 from hitmiss.project.operations import Question, Surroundings
 from hitmiss.settings import BuildOptions
 
-STDIN = "-"
 _OWN = "linux/amd64"
 """The builder's platform while it is not known."""
 
