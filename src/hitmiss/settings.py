@@ -144,14 +144,25 @@ class BuildOptions(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, build_args=given)
 
 
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+"""A word of a name: `API_KEY`, `api-key2` and `ApiKey` have two."""
 _SECRET_NAME = re.compile(
-    r"pass(word|wd|phrase)?|secret|token|api_?key|credential|auth(?!or(?!iz))|private|access_?key", re.IGNORECASE
+    r"(?:^|_)(?:pass|pat|private|keys?|[a-z]*(?:auth(?:entication|orization)?|pword|"
+    r"(?:(?:access|api|auth|deploy|private|secret|ssh)key|credential|passphrase|passwd|password|secret|token)s?))(?:_|$)"
+    r"|_pwd(?:_|$)"  # PWD alone is a folder
 )
+_OPEN_NAME = re.compile(r"(?:^|_)(?:file|public|version)(?:_|$)")
 
 
 def looks_secret(name: str) -> bool:
-    """Whether a build argument's name says that its value is nobody's business."""
-    return bool(_SECRET_NAME.search(name))
+    """Whether a build argument's name says that its value is nobody's business.
+
+    It has a word for a credential, and none that BuildKit's own check takes for a sign that it is no such one
+    (`frontend/dockerfile/dockerfile2llb`, SecretsUsedInArgOrEnv). A word counts whole, or at the end of a longer one:
+    `PGPASSWORD` is one, `TOKENIZERS` and `BYPASS` are none.
+    """
+    words = "_".join(_WORD.findall(name)).lower()
+    return bool(_SECRET_NAME.search(words)) and not _OPEN_NAME.search(words)
 
 
 class Secret(msgspec.Struct, frozen=True):

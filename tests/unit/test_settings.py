@@ -138,11 +138,32 @@ def test_values_of_build_arguments() -> None:
     assert options.argument_values({"B": "b", "A": "no"}) == {"A": "3", "B": "b", "D": ""}
 
 
-@pytest.mark.parametrize("name", ["PASSWORD", "db_passwd", "GITHUB_TOKEN", "ApiKey", "AWS_SECRET_ACCESS_KEY", "auth"])
+BUILDKITS = ("apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token")
+"""The words of BuildKit's own check (`getSecretsRegex`)."""
+
+
+@pytest.mark.parametrize("word", BUILDKITS)
+def test_names_that_buildkit_takes_for_secrets(word: str) -> None:
+    for name in (word, word.upper(), f"MY_{word.upper()}", f"{word}_OF_MINE", f"A_{word}_B"):
+        assert looks_secret(name)
+    for open_name in (f"PUBLIC_{word}", f"{word}_FILE", f"{word}_version"):
+        assert not looks_secret(open_name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PASSWORD", "db_passwd", "GITHUB_TOKEN", "ApiKey", "APIKey", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "auth",
+     "SSH_KEY", "STRIPE_KEY", "KEY", "DB_PWORD", "DB_PASS", "DB_PWD", "GITHUB_PAT", "PGPASSWORD", "dbPassword",
+     "TOKEN2", "API_TOKENS", "TS_AUTHKEY", "OAUTH2", "BASIC_AUTHENTICATION", "GPG_PASSPHRASE", "npm-token"],
+)  # fmt: skip
 def test_names_that_look_secret(name: str) -> None:
     assert looks_secret(name)
 
 
-@pytest.mark.parametrize("name", ["VERSION", "PYTHON", "BASE", "KEYBOARD", "USER"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "VERSION", "PYTHON", "BASE", "KEYBOARD", "MONKEY", "USER", "PWD", "TOKENIZERS_PARALLELISM", "COMPASS_DIR",
+     "BYPASS", "PASSENGER_VERSION", "AUTHOR", "SECRETARY", "GOPRIVATE", "PATH", "TOKEN_VERSION"],
+)  # fmt: skip
 def test_names_that_do_not(name: str) -> None:
     assert not looks_secret(name)
