@@ -149,7 +149,8 @@ class Forecaster:
             by_id = None if engine.records is None else engine.records.by_id
             self.sources.forget_stale(self.remembered.builds(), by_id)
             platforms = options.platform_list()
-            operations = self._hider.operations(derive(definition.question, platforms, images=engine.images))
+            derived = derive(definition.question, platforms, images=engine.images)
+            operations = self._hider.beside(definition.texts()).operations(derived)
             contents = contents_of(operations, self.sources.content)
             facts = self._facts(definition, options, engine, operations, contents)
             return self._planned(facts, definition, options, engine, reading)
@@ -170,7 +171,7 @@ class Forecaster:
             ran = {step.id for step in facts.steps if step.verdict in (Verdict.MISS, Verdict.FAILED)}
             past = self.remembered.builds()
             known = self.remembered.known_before(facts, plan.memory)
-            why = reasons.causes(msgspec.structs.replace(plan.evidence, now=facts, ran=ran, known=known))
+            why = self._causes(msgspec.structs.replace(plan.evidence, now=facts, ran=ran, known=known))
             stories = notes.notes(facts, past, known, imported=self._imported(plan, facts, known, build))
             warned = alarms.alarms(facts, past, self.sources.unseen, now=time.time(), sent=doubts.paths)
             steps = tuple(
@@ -226,9 +227,9 @@ class Forecaster:
             started=time.time(),
             status=Status.IDLE,
             platforms=options.platform_list(),
-            dockerfile=self._hider.text(definition.text),
+            dockerfile=definition.text,
             dockerfile_name=definition.name,
-            arguments=self._hider.arguments(given),
+            arguments=self._hider.beside(definition.texts()).arguments(given),
             contexts={name: str(path) for name, path in definition.folders()},
             rules=self.sources.rules(definition),
             images=engine.images,
@@ -271,7 +272,7 @@ class Forecaster:
             self.sources.there,
             memory.lost,
         )
-        why = reasons.causes(evidence)
+        why = self._causes(evidence)
         steps = tuple(
             msgspec.structs.replace(
                 step,
@@ -298,11 +299,15 @@ class Forecaster:
         stage = stage_id(self.part, each.platform, each.stage)
         return StepFacts(
             f"{stage}:{each.index}", each.stage, each.index, each.of, self._hider.text(each.instruction),
-            self._hider.text(each.text), each.platform or "", each.place, operations.steps.get(ref(each), -1),
+            each.text, each.platform or "", each.place, operations.steps.get(ref(each), -1),
             planned=plans.get(ref(each)), expected_s=times.get((each.platform or "", each.stage, each.instruction)),
         )  # fmt: skip
 
     # Explaining
+
+    def _causes(self, evidence: reasons.Evidence) -> dict[str, Cause]:
+        """The causes for people: what they were found from holds the Dockerfile's text as it is."""
+        return {step_id: self._hider.cause(cause) for step_id, cause in reasons.causes(evidence).items()}
 
     def _imported(
         self, plan: Plan, facts: BuildFacts, known: Mapping[Key, Known], build: Build

@@ -302,6 +302,30 @@ CASES = (
         secrets=("hush-one-NONCE", "hush-two-NONCE"),
     ),
     Case(
+        "argument that looks secret and has a word of the Dockerfile for its value",
+        """
+        FROM busybox AS vault
+        RUN mkdir /vault /NONCE
+        ARG DB_PASSWORD
+        ARG VALUE=one
+        RUN echo $VALUE > /vault/value
+        RUN : below
+        """,
+        (
+            then(
+                options(*arg("DB_PASSWORD=vault"), *arg("VALUE=two")),
+                misses=miss("vault RUN echo", ARGUMENT, below=("vault RUN : below",), old="one", new="two"),
+            ),
+            then(
+                options(*arg("DB_PASSWORD=other"), *arg("VALUE=two")),
+                misses=miss("vault RUN echo", ARGUMENT, below=("vault RUN : below",), old="hidden", new="hidden"),
+            ),
+            then(options(*arg("DB_PASSWORD=vault"))),
+        ),
+        TREE,
+        options=arg("DB_PASSWORD=vault"),
+    ),
+    Case(
         "argument of the file, used in FROM",
         "ARG IMAGE=busybox\nFROM ${IMAGE} AS app\nRUN echo one NONCE\nRUN echo two\n",
         (then(options(*arg("IMAGE=other-base")), misses=miss(ONE, BASE, below=(TWO,))),),

@@ -9,11 +9,17 @@ from collections.abc import Iterable
 import msgspec
 
 from hitmiss.build.progress import CheckWarning, Event, Log, Status, Text, Vertex
-from hitmiss.build.step_names import StepNames
+from hitmiss.build.step_names import StepNames, parted
 
 HIDDEN = "•••"
 _SHORTEST = 4
 """Shorter values would blank out half of every log."""
+_COMMON = frozenset(
+    {"auto", "build", "cache", "client", "context", "default", "docker", "exporting", "extracting", "failed", "false",
+     "files", "from", "image", "importing", "internal", "layer", "load", "local", "manifest", "naming", "none", "null",
+     "pulling", "pushing", "root", "sha256", "true", "with", "writing"}
+)  # fmt: skip
+"""Values of switches, and words of BuildKit's own by which the stream is read: blanked out, they would hide nothing."""
 
 
 class Redactor:
@@ -25,7 +31,7 @@ class Redactor:
 
     def __init__(self, values: Iterable[str], names: StepNames | None = None) -> None:
         self._names = names or StepNames()
-        plain = {value for value in values if len(value.strip()) >= _SHORTEST}
+        plain = {each for each in values if len(each.strip()) >= _SHORTEST and each.strip().lower() not in _COMMON}
         quoted = {json.dumps(value, ensure_ascii=False)[1:-1] for value in plain}
         known = sorted(plain | quoted, key=len, reverse=True)
         self._text = re.compile("|".join(map(re.escape, known))) if known else None
@@ -78,7 +84,11 @@ class Redactor:
         )
 
     def _name(self, name: str) -> str:
-        return self.text(self._names.clean(name)) if name else name
+        if not name:
+            return name
+        # Target, platform and stage are the project's own words, by which a step is known.
+        head, text = parted(self._names.clean(name))
+        return head + self.text(text)
 
     def _status(self, status: Status) -> Status:
         return msgspec.structs.replace(status, id=self.text(status.id), name=self.text(status.name))

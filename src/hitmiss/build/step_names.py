@@ -63,5 +63,12 @@ class StepNames:
         return f"{found['before']}{self.clean(found['name'])}:{found['after']}" if found else text
 
 
+def parted(name: str) -> tuple[str, str]:
+    """A vertex's name as what says which step it is (`[build 2/4] `; "" where it is none), and the rest."""
+    found = _NAME.fullmatch(name)
+    at = found.end("of") + 2 if found else 0
+    return name[:at], name[at:]
+
+
 def _word(text: str) -> str:
     return text.partition(" ")[0].upper()

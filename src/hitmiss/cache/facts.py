@@ -1,7 +1,7 @@
 """What is remembered of a build: enough to explain any later one by it. Values only.
 
-No value of a secret is in it: whoever makes these values has taken them out (`runner.secret_values`,
-`settings.looks_secret`), or put a keyed hash in their place.
+No value of a secret is in it but what the Dockerfile says itself: whoever makes these values has taken them out
+(`runner.secret_values`, `settings.looks_secret`), or put a keyed hash in their place.
 """
 
 from __future__ import annotations

@@ -6,11 +6,12 @@ In the place of a value stands a keyed hash of it: alike values are still alike,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
 
+from hitmiss.build.model import Cause
 from hitmiss.build.redact import Redactor
 from hitmiss.cache.operations import Operation, Operations
 from hitmiss.settings import looks_secret
@@ -24,9 +25,24 @@ class Hider:
         self._redactor = Redactor(self._secrets)
         self._salt = salt
 
+    def beside(self, dockerfiles: Sequence[str]) -> Hider:
+        """The same for what is kept of a build of these Dockerfiles.
+
+        What a Dockerfile says itself lies in the clear beside it. Hidden there, a password `build` would make of
+        `AS build` what no longer parses, and of a line that nobody touched another one.
+        """
+        hidden = [value for value in self._secrets if not any(value in text for text in dockerfiles)]
+        return self if len(hidden) == len(self._secrets) else Hider(hidden, self._salt)
+
     def text(self, text: str) -> str:
         """A text for people, without the secrets."""
         return self._redactor.text(text)
+
+    def cause(self, cause: Cause) -> Cause:
+        """A cause for people: without the secrets in the texts that differ."""
+        old, new = (each if each is None else self.text(each) for each in (cause.old, cause.new))
+        same = old == cause.old and new == cause.new
+        return cause if same else msgspec.structs.replace(cause, old=old, new=new)
 
     def arguments(self, given: Mapping[str, str]) -> dict[str, str]:
         """Build arguments, the secret ones as hashes."""

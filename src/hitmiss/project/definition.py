@@ -51,6 +51,10 @@ class Definition:
         below = ((f"{name}:{context}", path) for name, each in self.linked.items() for context, path in each.folders())
         return (*self.contexts.folders(), *below)
 
+    def texts(self) -> tuple[str, ...]:
+        """Its Dockerfile, and those of the targets that it builds on."""
+        return (self.text, *(text for each in self.linked.values() for text in each.texts()))
+
     def rules(self) -> dict[str, IgnoreRules]:
         """The ignore rules of each of `folders`; raises `UsageError` for a refused pattern."""
         below = {
