@@ -23,7 +23,7 @@ from hitmiss.build.demux import Demux, hand_over
 from hitmiss.build.fold import Durations, Fold
 from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Expected, Foreseen, Status, Verdict
-from hitmiss.build.progress import Progress, decode
+from hitmiss.build.progress import Event, Progress, decode, encode
 from hitmiss.build.recording import SCHEMA, Header, Writer
 from hitmiss.build.redact import Redactor
 from hitmiss.build.step_names import StepNames
@@ -216,6 +216,10 @@ class Runner:
                     self._hear(batch)
                     self.on_progress()
                     await asyncio.sleep(0)  # a stream that never pauses must not keep the screen from its turn
+            if held := self._redactor.rest():
+                if self._writer:
+                    self._writer.line(self._now(), encode(held))
+                self._tell(held, self._now())
             for name, part in (self._demux.rest() if self._demux else {}).items():
                 self.folds[name].hear(part, self._now())
             return await process.outcome()
@@ -229,19 +233,23 @@ class Runner:
             event = decode(line)
             if event is None:
                 continue
+            clean = self._redactor.event(event)
             if self._writer:
-                self._writer.line(now, self._redactor.line(line, event))
+                self._writer.line(now, self._redactor.line(line, event, clean))
             self._heard = self._heard or isinstance(event, Progress)
-            event = self._redactor.event(event)
-            if self._demux is None or not isinstance(event, Progress):
-                for fold in self.folds.values():
-                    fold.hear(event, now)
-            else:
-                parts = self._demux.split(event)
-                hand_over(self._demux.moved, self.folds)
-                for name, part in parts.items():
-                    self.folds[name].hear(part, now)
-                    self._heard_at[name] = now
+            self._tell(clean, now)
+
+    def _tell(self, event: Event, now: float) -> None:
+        """One event, without secrets, to the builds that it speaks of."""
+        if self._demux is None or not isinstance(event, Progress):
+            for fold in self.folds.values():
+                fold.hear(event, now)
+            return
+        parts = self._demux.split(event)
+        hand_over(self._demux.moved, self.folds)
+        for name, part in parts.items():
+            self.folds[name].hear(part, now)
+            self._heard_at[name] = now
 
     def _end(self, status: Status, error: str, outcome: Outcome | None = None) -> dict[str, Build]:
         now = self._now()

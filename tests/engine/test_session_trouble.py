@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from hitmiss.build.model import Status, Verdict
-from hitmiss.build.recording import Writer
+from hitmiss.build.progress import Progress, decode
+from hitmiss.build.recording import Writer, read
 from hitmiss.docker import client
 from hitmiss.replay import Replay
 from hitmiss.snapshot import Watch
@@ -136,6 +137,28 @@ async def test_secrets_reach_nothing(shop: Project, start: Starts, tmp_path: Pat
     for text in everything:
         for value in (token, password, password[5:]):
             assert value not in text
+
+
+@real
+async def test_a_secret_in_pieces_reaches_nothing(shop: Project, start: Starts, tmp_path: Path) -> None:
+    password = f"pass{uuid4().hex}"
+    (tmp_path / "password").write_text(password)
+    shop.dockerfile("""
+        FROM busybox
+        RUN --mount=type=secret,id=pw (head -c 32760 /dev/zero | tr '\\0' a; cat /run/secrets/pw; echo; echo over) | \
+            dd bs=65536 iflag=fullblock status=none
+    """)
+    file = tmp_path / "recording.jsonl"
+    live = start(secrets=(f"id=pw,src={tmp_path / 'password'}",), writer=Writer(file))
+    await live.built(1)
+    log = live.session.log("stage-0:2")
+    assert log is not None
+    told = f"{'a' * 32760}•••\nover"
+    assert log.plain_text() == told
+    events = [decode(record.line.encode()) for record in read(file) if record.line]
+    logs = [entry for event in events if isinstance(event, Progress) for entry in event.logs or ()]
+    assert len(logs) > 1
+    assert b"".join(entry.data for entry in logs).decode() == f"{told}\n"
 
 
 @real

@@ -157,7 +157,7 @@ def test_the_stream_tells_no_credential(target: str) -> None:
     assert isinstance(clean, Progress)
     assert clean.vertexes is not None
     assert clean.vertexes[0].name == f"{head} {CLEAN[0]}"
-    assert b"ann" not in redactor.line(line, event)
+    assert b"ann" not in redactor.line(line, event, clean)
     assert redactor.event(Text(f" > {head} {first.secret}:")) == Text(f" > {head} {CLEAN[0]}:")
 
 

@@ -2,12 +2,13 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitmiss.build.progress import Event, Progress, Text, decode
+from hitmiss.build.progress import Event, Log, Progress, Text, Vertex, decode
 from hitmiss.build.redact import HIDDEN, Redactor
 from tests.support import streams
 
@@ -45,7 +46,7 @@ def test_a_secret_is_taken_out_wherever_it_is(secret: str) -> None:
     assert event == decoded(line_with(HIDDEN))
     assert event.vertexes is not None
     assert event.vertexes[0].name == f"[1/1] RUN {HIDDEN}"
-    recorded = redactor.line(line, decoded(line))
+    recorded = redactor.line(line, decoded(line), event)
     assert decoded(recorded) == event
     assert json.dumps(secret, ensure_ascii=False)[1:-1].encode() not in recorded
     assert base64.b64encode(secret.encode()) not in recorded
@@ -58,17 +59,17 @@ def test_a_secret_in_a_quoted_command() -> None:
 
 def test_a_secret_in_a_field_that_is_not_known() -> None:
     line = b'{"vertexes":[{"digest":"d","name":"n"}],"later":"hunter22"}'
-    recorded = Redactor(["hunter22"]).line(line, decode(line))
+    event = decoded(line)
+    redactor = Redactor(["hunter22"])
+    recorded = redactor.line(line, event, redactor.event(event))
     assert b"hunter22" not in recorded
     assert decode(recorded) == decode(line)
 
 
 def test_plain_text() -> None:
     redactor = Redactor(["hunter22"])
-    assert (
-        redactor.line(b"ERROR: hunter22 is wrong", Text("ERROR: hunter22 is wrong"))
-        == f"ERROR: {HIDDEN} is wrong".encode()
-    )
+    said = Text("ERROR: hunter22 is wrong")
+    assert redactor.line(said.text.encode(), said, redactor.event(said)) == f"ERROR: {HIDDEN} is wrong".encode()
     assert redactor.text("hunter22hunter22") == HIDDEN * 2
 
 
@@ -102,7 +103,7 @@ def test_what_holds_no_secret_is_the_same_object(name: str) -> None:
         for line in streams.raw(name).splitlines():
             if event := decode(line):
                 assert redactor.event(event) is event
-                assert redactor.line(line, event) is line
+                assert redactor.line(line, event, event) is line
 
 
 def test_a_value_that_is_not_utf8() -> None:
@@ -118,3 +119,67 @@ def test_a_value_that_is_not_utf8() -> None:
 def test_any_secret_in_any_text(secret: str, around: str) -> None:
     assert Redactor([secret]).text(f"{around}{secret}") != f"{around}{secret}"
     assert secret not in Redactor([secret]).text(f"<{secret}>") or secret in f"<{HIDDEN}>"
+
+
+# A secret in pieces
+
+
+def wrote(redactor: Redactor, *pieces: str, stream: int = 1, vertex: str = "d", ended: bool = False) -> str:
+    """What is told of a step that writes these pieces, one an event."""
+    vertexes = (Vertex(vertex, completed=datetime.fromtimestamp(0, UTC)),) if ended else None
+    events = [Progress(logs=(Log(vertex, stream, piece.encode()),)) for piece in pieces] + [Progress(vertexes)]
+    return told(*map(redactor.event, events))
+
+
+def told(*events: Event | None) -> str:
+    found = (log for event in events if isinstance(event, Progress) for log in event.logs or ())
+    return b"".join(log.data for log in found).decode()
+
+
+def test_a_secret_in_two_pieces() -> None:
+    redactor = Redactor(["hunter22"])
+    assert wrote(redactor, "it is hunt") == "it is "
+    assert wrote(redactor, "er22, and") == f"{HIDDEN}, and"
+    assert redactor.rest() is None
+
+
+def test_only_the_beginning_of_a_secret_is_held() -> None:
+    redactor = Redactor(["hunter22"])
+    assert wrote(redactor, "hunter2? [y/n] ") == "hunter2? [y/n] "
+    assert wrote(redactor, "a hunt") == "a "
+    assert wrote(redactor, "ed deer") == "hunted deer"
+
+
+def test_what_is_held_is_told_when_its_step_ends_or_the_stream() -> None:
+    redactor = Redactor(["hunter22"])
+    assert wrote(redactor, "a hunt", ended=True) == "a hunt"
+    assert wrote(redactor, "hunt", vertex="other") == ""
+    assert wrote(redactor, "", ended=True) == ""
+    assert told(redactor.rest()) == "hunt"
+    assert redactor.rest() is None
+
+
+def test_what_is_held_at_the_end_may_be_a_secret_itself() -> None:
+    redactor = Redactor(["secret", "secret-and-more"])
+    assert wrote(redactor, "a secret") == "a "
+    assert wrote(redactor, "-and-", ended=True) == f"{HIDDEN}-and-"
+    assert wrote(redactor, "secret", "-and-more") == HIDDEN
+
+
+def test_each_step_and_stream_has_its_own_pieces() -> None:
+    redactor = Redactor(["hunter22"])
+    assert wrote(redactor, "hunt", stream=1) == ""
+    assert wrote(redactor, "er22", stream=2) == "er22"
+    assert wrote(redactor, "er22", vertex="other") == "er22"
+    assert wrote(redactor, "er22", stream=1) == HIDDEN
+
+
+@given(
+    st.lists(st.text("ab", min_size=4, max_size=7), min_size=1, max_size=3),
+    st.lists(st.text("abc", max_size=9), max_size=6),
+    st.booleans(),
+)
+def test_whatever_the_pieces_the_same_is_told(secrets: list[str], pieces: list[str], ended: bool) -> None:
+    redactor = Redactor(secrets)
+    said = wrote(redactor, *pieces, ended=ended) + told(redactor.rest())
+    assert said == Redactor(secrets).text("".join(pieces))

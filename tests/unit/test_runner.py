@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from hitmiss.build.model import Build, Status, Verdict
+from hitmiss.build.progress import Progress, decode
 from hitmiss.build.recording import SCHEMA, Header, Writer, read
 from hitmiss.docker import client
 from hitmiss.errors import EngineError
@@ -290,6 +292,24 @@ def test_secrets_are_in_no_name_no_log_no_text_and_no_recording(
     assert SECRET.encode() not in recorded
     assert base64.b64encode(f"it is {SECRET}".encode())[:-4] not in recorded
     assert len(read(tmp_path / "recorded")) == 4
+
+
+def test_a_secret_in_pieces_is_in_no_log_and_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [f"it is {SECRET[:3]}", f"{SECRET[3:]}, or {SECRET[:5]}", " or", f" {SECRET[:2]}"]
+    vertex = {"digest": "d", "name": "[1/1] RUN true", "started": "2026-11-21T00:00:00Z"}
+    logs = [{"vertex": "d", "stream": 1, "data": base64.b64encode(piece.encode()).decode()} for piece in pieces]
+    lines = [json.dumps({"vertexes": [vertex]}), *(json.dumps({"logs": [log]}) for log in logs)]
+    install(said("\n".join(lines).encode(), tmp_path), tmp_path, monkeypatch)
+    with contextlib.closing(Writer(tmp_path / "recorded")) as writer:
+        header = Header(SCHEMA)
+        _, runner = build(tmp_path, BuildOptions(build_args=(f"API_TOKEN={SECRET}",)), writer=writer, header=header)
+    log = runner.log("stage-0:1")
+    assert log is not None
+    told = f"it is •••, or {SECRET[:5]} or {SECRET[:2]}"
+    assert log.texts() == [told]
+    events = [decode(record.line.encode()) for record in read(tmp_path / "recorded") if record.line]
+    written = (entry.data for event in events if isinstance(event, Progress) for entry in event.logs or ())
+    assert b"".join(written).decode() == told
 
 
 def test_where_secrets_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,11 @@ def decode(line: bytes) -> Event | None:
     return Text(line.decode("utf-8", "replace"))
 
 
+def encode(event: Event) -> bytes:
+    """A value as the line of the stream that `decode` reads it from."""
+    return event.text.encode() if isinstance(event, Text) else msgspec.json.encode(event)
+
+
 class LineSplitter:
     """Chunks of bytes → whole lines, with a bound on what one line may hold.
 
