@@ -23,7 +23,11 @@ PLACEHOLDERS: Final = ("branch", "version", "sha", "date")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _CHAR: Final = r"(?:\\.|[^\\\]-])"
-_PATTERN: Final = re.compile(rf"(?:[^\\\[]|\\.|\[\^?+(?:{_CHAR}(?:-{_CHAR})?)+\])+", re.DOTALL)
+_CLASS: Final = rf"\[\^?+(?:{_CHAR}(?:-{_CHAR})?)+\]"
+_PATTERN: Final = re.compile(rf"(?:[^\\\[]|\\.|{_CLASS})+", re.DOTALL)
+_CLASSES: Final = re.compile(rf"{_CLASS}|\\.", re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\[A-Za-z0-9]")
+_RANGE: Final = re.compile(rf"({_CHAR})(?:-({_CHAR}))?", re.DOTALL)
 _LONGEST: Final = 60
 
 
@@ -183,9 +187,16 @@ def _pattern(text: str) -> str:
     mark = "!" if text.startswith("!") else ""
     # BuildKit reads a line twice, and refuses one of which nothing is left but the exclamation mark.
     again = _clean((mark + (path[1:] if len(path) > 1 and path.startswith("/") else path)).strip())
-    if _PATTERN.fullmatch(path) and again != "!":
+    if _PATTERN.fullmatch(path) and again != "!" and not _runs_backwards(path):
         return ""
     return f"has a pattern that cannot be read: {_value(text)}."
+
+
+def _runs_backwards(pattern: str) -> bool:
+    """Whether a class has a range such as `[b-a]`, or one that ends in an escaped letter, which stands for another."""
+    classes = (each for each in _CLASSES.findall(pattern) if each.startswith("["))
+    ranges = (each for text in classes for each in _RANGE.findall(text[1:-1].removeprefix("^")))
+    return any(high and (high[-1] < low[-1] or _ESCAPED.search(low + high)) for low, high in ranges)
 
 
 def _clean(path: str) -> str:

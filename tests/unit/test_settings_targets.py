@@ -184,6 +184,9 @@ def test_a_long_file_is_judged_at_once(tmp_path: Path) -> None:
 
 
 @example("!/.")
+@example("[b-a]")
+@example("[a-[]")
+@example("[^]-a]")
 @given(st.text(alphabet="ab[]^-\\/.", min_size=1, max_size=8) | st.text(alphabet="ab*?!/. ", min_size=1, max_size=8))
 def test_a_pattern_is_refused_where_the_watch_could_not_read_it(pattern: str) -> None:
     try:
