@@ -562,6 +562,18 @@ def test_nothing_of_ours_is_written_into_a_context(tmp_path: Path, monkeypatch: 
         wait_for(lambda: any(each.path == "a/b" for each in changes), TIMEOUT)
 
 
+async def test_a_watch_that_has_no_room_for_a_folder_of_its_own(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    async with watching(resolve(str(root))) as seen:
+        write(root / "src/new/deep/file")
+        await seen.until(lambda: seen.has(Kind.ADDED, "src/new/deep/file"))
+        write(root / "src/new/deep/later")
+        await seen.until(lambda: seen.has(Kind.ADDED, "src/new/deep/later"))
+        assert seen.notices == []
+
+
 def _disturb(root: Path, outside: Path, chance: random.Random) -> None:
     """One random thing that people and programs do to files."""
     folders = [path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()]

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -90,15 +90,17 @@ class Watcher:
         """A folder that watchfiles cannot watch, because its name is not UTF-8."""
         self.errors: list[float] = []
         self.marks: str | None = None
-        """A folder of our own, which each notifier watches too: see `last_words`."""
+        """A folder of our own, which each notifier watches too: see `last_words`. None where there is none."""
 
     def run(self) -> None:
         """Watch until `stopping` is set; falls back to polling by itself."""
-        with tempfile.TemporaryDirectory(prefix="hitmiss-", ignore_cleanup_errors=True) as folder:
-            marks = Path(os.path.realpath(folder))
-            roots = [Path(os.path.realpath(tree.root)) for tree in self.trees.values()]
-            # Nothing of ours may be seen in a context.
-            self.marks = None if any(marks.is_relative_to(root) for root in roots) else marks.as_posix()
+        with ExitStack() as stack:
+            with suppress(OSError):  # there may be no room for one
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hitmiss-", ignore_cleanup_errors=True))
+                marks = Path(os.path.realpath(folder))
+                roots = [Path(os.path.realpath(tree.root)) for tree in self.trees.values()]
+                # Nothing of ours may be seen in a context.
+                self.marks = None if any(marks.is_relative_to(root) for root in roots) else marks.as_posix()
             self.follow()
 
     def follow(self) -> None:
