@@ -251,8 +251,10 @@ class Crew:
 
     async def run(self, round_: Round) -> tuple[str, ...]:
         """Build it to its end; gives the members that are not built yet."""
-        await round_.run()
-        self.round = None
+        try:
+            await round_.run()
+        finally:
+            self.round = None
         for member in self.members.values():
             if member.name in round_.names and member.last.number == self.number:
                 member.pass_over()

@@ -25,6 +25,7 @@ from hitmiss.build.model import Status
 from hitmiss.build.recording import Writer
 from hitmiss.build.trouble import notices, passes
 from hitmiss.bulletin import Bulletin
+from hitmiss.crash import keep
 from hitmiss.crew import Crew
 from hitmiss.docker import builders, endpoint, storage
 from hitmiss.docker import targets as docker_targets
@@ -329,26 +330,36 @@ class Session:
         self._building = asyncio.create_task(self._build(self._crew.start(names, once)))
 
     async def _build(self, round_: Round) -> None:
-        self._wanted.update(await self._crew.run(round_))
-        if self._writer and self._writer.error:
-            self._bulletin.notice("recording", self._writer.error)
-        missed = dict.fromkeys(text for member in self._crew.members.values() for text in notices(member.last))
-        self._bulletin.notice("caches", " ".join(missed))
-        error = next((runner.engine_error for runner in self._crew.runners if runner.engine_error), None)
-        self._standing.built(error)
-        good = all(member.built for member in self._crew.members.values())
-        again = not self._again and any(passes(member.last) for member in self._crew.members.values())
-        self._again = again
+        try:
+            self._wanted.update(await self._crew.run(round_))
+            again = self._over()
+        except Exception as error:  # noqa: BLE001 - whatever has gone wrong, the next save builds again
+            self._wanted.update(round_.names)
+            again = False
+            self._bulletin.notice("build", keep(error))
+        else:
+            self._bulletin.notice("build", "")
         self._do(self._schedule.ended(time.monotonic()))
         if self._stop.is_set():
             return
         if again and self._crew.round is None:
             self._do(self._schedule.requested())
             self._bulletin.say("The engine lost a layer that it was at work on: built again.")
-        if good and self._crew.round is None:
+        if self._crew.round is None and all(member.built for member in self._crew.members.values()):
             self._standing.measure(lambda: self._schedule.building)
         if self._bulletin.stands("unreadable"):
             self._errands.run(self._count_files())
+
+    def _over(self) -> bool:
+        """Say what there is to say of a build that is over; whether it is to be made once more."""
+        if self._writer and self._writer.error:
+            self._bulletin.notice("recording", self._writer.error)
+        missed = dict.fromkeys(text for member in self._crew.members.values() for text in notices(member.last))
+        self._bulletin.notice("caches", " ".join(missed))
+        error = next((runner.engine_error for runner in self._crew.runners if runner.engine_error), None)
+        self._standing.built(error)
+        self._again = not self._again and any(passes(member.last) for member in self._crew.members.values())
+        return self._again
 
     # Watching
 

@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import contextlib
+import errno
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from hitmiss.build.progress import Progress, decode
 from hitmiss.build.recording import SCHEMA, Header, Writer, read
 from hitmiss.docker import client
 from hitmiss.errors import EngineError
-from hitmiss.runner import Job, Runner, ran, secret_values
+from hitmiss.runner import Command, Job, Runner, ran, secret_values
 from hitmiss.settings import OPTIONS, BuildOptions
 from tests.support import hitmiss, streams
 from tests.support.stand_in import install, saved_words, without_plugin, words_saver
@@ -227,6 +229,30 @@ def test_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert found.status is Status.FAILED
     assert found.error == f"The folder {tmp_path / 'gone'} is gone. Start hitmiss in a folder that is there."
     assert (runner.engine_error, runner.refused) == (None, True)
+
+
+def test_no_room_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("exit 0", tmp_path, monkeypatch)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    found, runner = build(tmp_path)
+    assert found.status is Status.FAILED
+    assert found.error.startswith("A build needs temporary files, and they cannot be written: No such file")
+    assert found.error.endswith(" Make room for them, or name another folder with TMPDIR.")
+    assert (runner.engine_error, runner.refused) == (None, True)
+
+
+def test_no_room_for_the_file_that_several_targets_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("exit 0", tmp_path, monkeypatch)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    before = set(tmp_path.iterdir())
+    found, _ = build(tmp_path, command=Command(("bake",), b"{}"))
+    assert found.error.startswith("A build needs temporary files, and they cannot be written: No space left on device.")
+    assert set(tmp_path.iterdir()) == before
 
 
 # --- cancelling -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import msgspec
 
 from hitmiss.build.progress import LineSplitter
 from hitmiss.docker import client
+from hitmiss.errors import UsageError
 
 _CHUNK = 256 * 1024
 _GRACE_S = 0.6
@@ -58,16 +59,23 @@ class RunningBuild:
     ) -> RunningBuild:
         """Start buildx with exactly these words, the first of them `build` or `bake`.
 
-        `file` is what `bake` reads, as JSON. Raises `EngineError` when there is no client.
+        `file` is what `bake` reads, as JSON. Raises `EngineError` when there is no client, and `UsageError` when
+        there is no room for temporary files.
         """
-        folder = tempfile.TemporaryDirectory(prefix="hitmiss-", ignore_cleanup_errors=True)
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="hitmiss-", ignore_cleanup_errors=True)
+        except OSError as error:
+            raise _no_room(error) from error
         metadata = Path(folder.name) / "metadata.json"
         own = ["--progress=rawjson", "--metadata-file", str(metadata)]
         try:
             if file is not None:
                 # What comes without this ending, buildx takes for a compose file first, and warns of its variables.
                 definition = Path(folder.name) / "bake.json"
-                definition.write_bytes(file)
+                try:
+                    definition.write_bytes(file)
+                except OSError as error:
+                    raise _no_room(error) from error
                 own += ["-f", str(definition)]
             process = await client.start(
                 [*client.find_client().buildx, words[0], *own, *words[1:]],
@@ -136,3 +144,11 @@ class RunningBuild:
         if self._process.returncode is None:
             client.kill(self._process)
         self._folder.cleanup()
+
+
+def _no_room(error: OSError) -> UsageError:
+    """What a user is told when the folder for temporary files is full, or is not there."""
+    return UsageError(
+        f"A build needs temporary files, and they cannot be written: {error.strerror}.",
+        "Make room for them, or name another folder with TMPDIR.",
+    )
