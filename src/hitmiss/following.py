@@ -20,14 +20,16 @@ class Following:
         self,
         gathered: Gathered,
         changed: Callable[[frozenset[watch.Change]], None],
-        notice: Callable[[str], None],
+        notices: Callable[[tuple[str, ...]], None],
         on_state: Callable[[], None],
     ) -> None:
-        """`changed` is told of every batch; an empty one says that a watch has begun."""
+        """`changed` is told of every batch; an empty one says that a watch has begun. `notices` is given all that
+        hold now, none when all is well.
+        """
         self.gathered = gathered
         self.state = Watch.STARTING
         self._tell = changed
-        self._notice = notice
+        self._notices = notices
         self._on_state = on_state
         self._again = asyncio.Event()
         self._stopped = False
@@ -59,6 +61,7 @@ class Following:
                     await _first(begun, task)
                 else:
                     task = None
+                    self._notices(())
                     self._set(Watch.UNWATCHED)
                 before.set()
                 before = now
@@ -70,7 +73,11 @@ class Following:
             await asyncio.gather(*watches, return_exceptions=True)
 
     async def _follow(self, gathered: Gathered, begun: asyncio.Event, stop: asyncio.Event) -> None:
-        async for changes in watch.watch(gathered, stop=stop, on_notice=self._notice):
+        def tell(notices: tuple[str, ...]) -> None:
+            if not stop.is_set():  # the next watch tells of its own
+                self._notices(notices)
+
+        async for changes in watch.watch(gathered, stop=stop, on_notices=tell):
             if not begun.is_set():
                 begun.set()
                 self._set(Watch.WATCHING)

@@ -103,7 +103,7 @@ class Session:
         self._watch = Following(
             self._crew.gather(),
             self._changed,
-            lambda text: self._bulletin.notice("watch", text),
+            lambda texts: self._bulletin.tell("watch", texts),
             lambda: self.on_change(),
         )
         self._opening = asyncio.Lock()
@@ -381,7 +381,8 @@ class Session:
         if watch.Kind.GONE in kinds:
             self._bulletin.say("The context folder is gone; the watch goes on when it is back.")
             return
-        if kinds & {watch.Kind.ADDED, watch.Kind.DELETED, watch.Kind.BACK}:
+        ignoring = any(change.definition and change.path.endswith(".dockerignore") for change in found)
+        if ignoring or kinds & {watch.Kind.ADDED, watch.Kind.DELETED, watch.Kind.BACK}:
             self._errands.run(self._count_files())
         if any(gathered.of_files(change) for change in found) or self._bulletin.stands("files"):
             self._errands.run(self._reopen(changes, back=watch.Kind.BACK in kinds))
@@ -533,7 +534,10 @@ class Session:
         return space.on(known)
 
     async def _count_files(self) -> None:
-        census = await asyncio.to_thread(context.census, self._watch.gathered)
+        try:
+            census = await asyncio.to_thread(context.census, self._watch.gathered)
+        except UsageError:  # an ignore pattern that BuildKit refuses: the watch tells of it
+            return
         self._files = census.files
         unreadable = census.unreadable
         self._bulletin.notice(

@@ -90,3 +90,13 @@ async def test_an_error_that_nobody_expected_ends_a_build_and_not_the_next(
         session.rebuild()
         await ended(session, 3, Status.SUCCEEDED)
         assert not session.snapshot().notices
+
+
+async def test_a_refused_ignore_pattern_is_told_for_as_long_as_it_is_there(project: Path) -> None:
+    (project / ".dockerignore").write_text("a[\n")
+    async with running(project) as session:
+        await wait_for_async(lambda: "'a['" in " ".join(session.snapshot().notices), 20, "the notice")
+        assert session.snapshot().files == 0
+        (project / ".dockerignore").write_text("a\n")
+        await wait_for_async(lambda: not session.snapshot().notices, 20, "the end of it")
+        await wait_for_async(lambda: session.snapshot().files, 20, "the files to be counted")

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 import pytest
 from watchfiles._rust_notify import RustNotify
@@ -32,8 +33,13 @@ class Seen:
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
-        self.notices: list[str] = []
+        self.told: list[tuple[str, ...]] = []
         self.batches = 0
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Those that stand now."""
+        return self.told[-1]
 
     def paths(self, kind: Kind | None = None, context: str = "") -> set[str]:
         return {each.path for each in self.changes if each.context == context and kind in (None, each.kind)}
@@ -51,7 +57,7 @@ async def watching(contexts: Contexts, *, force_polling: bool = False) -> AsyncI
     seen, stop, ready = Seen(), asyncio.Event(), asyncio.Event()
 
     async def collect() -> None:
-        async for changes in watch(contexts, stop=stop, on_notice=seen.notices.append, force_polling=force_polling):
+        async for changes in watch(contexts, stop=stop, on_notices=seen.told.append, force_polling=force_polling):
             seen.batches += 1
             seen.changes += changes
             ready.set()
@@ -90,7 +96,7 @@ async def test_a_lone_save_and_nothing_else(root: Path) -> None:
         write(root / "src/main.py", "new")
         await seen.until(lambda: seen.has(Kind.MODIFIED, "src/main.py"))
         assert set(seen.changes) == {Change(Kind.MODIFIED, "", "src/main.py")}
-        assert seen.notices == []
+        assert seen.told == [()]
 
 
 async def test_ignored_files_are_not_told(root: Path) -> None:
@@ -324,7 +330,7 @@ async def test_names_of_files_that_are_not_utf8(root: Path) -> None:
         await seen.until(lambda: seen.has(Kind.MODIFIED, f"{NOT_UTF8}.txt"))
         write(root / "src/main.py", "still")
         await seen.until(lambda: seen.has(Kind.MODIFIED, "src/main.py"))
-        assert seen.notices == []
+        assert seen.told == [()]
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -365,6 +371,25 @@ async def test_a_refused_ignore_pattern_is_told_and_the_old_rules_hold(root: Pat
         await seen.until(lambda: seen.has(Kind.ADDED, "last"))
         assert "x.log" not in seen.paths()
         assert "'['" in seen.notices[0]
+        (root / ".dockerignore").write_text("*.log\n")
+        await seen.until(lambda: not seen.notices)
+
+
+async def test_a_folder_that_can_be_read_again_is_told_no_more(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir, shut = os.scandir, root / "src/deep"
+
+    def refusing(path: Any) -> Any:
+        if path == str(shut) and not shut.stat().st_mode & 0o400:  # root itself is refused nothing
+            raise PermissionError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    async with watching(resolve(str(root))) as seen:
+        shut.chmod(0o100)
+        await seen.until(lambda: seen.notices)
+        assert seen.notices[0].startswith(f"The folder {shut} cannot be read")
+        shut.chmod(0o700)
+        await seen.until(lambda: not seen.notices)
 
 
 async def test_contexts_that_are_not_on_disk(tmp_path: Path) -> None:
@@ -383,7 +408,10 @@ async def main():
     if limit:
         Path("/proc/sys/user", limit).write_text("2" if limit.endswith("watches") else "0")
     stop = asyncio.Event()
-    async for changes in watch(resolve(str(root)), stop=stop, on_notice=lambda text: print("notice", text, flush=True)):
+    def told(notices):
+        for text in notices:
+            print("notice", text, flush=True)
+    async for changes in watch(resolve(str(root)), stop=stop, on_notices=told):
         print("changes", sorted(f"{each.kind} {each.path}" for each in changes), flush=True)
         if not changes:
             (root / "src/main.py").write_text("a new text")
@@ -437,12 +465,12 @@ async def test_a_notice_is_told_where_the_watch_was_begun(root: Path) -> None:
 
     class Broken(Watcher):
         def read_rules(self) -> list[str]:
-            self.tell("something")
+            self.fallen = "something"
             return super().read_rules()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hitmiss.project.watcher.Watcher", Broken)
-        told = watch(resolve(str(root)), stop=stop, on_notice=lambda _: found.append(where.get()))
+        told = watch(resolve(str(root)), stop=stop, on_notices=lambda _: found.append(where.get()))
         async for _ in told:
             break
         await wait_for_async(lambda: found, TIMEOUT)
@@ -571,7 +599,7 @@ async def test_a_watch_that_has_no_room_for_a_folder_of_its_own(
         await seen.until(lambda: seen.has(Kind.ADDED, "src/new/deep/file"))
         write(root / "src/new/deep/later")
         await seen.until(lambda: seen.has(Kind.ADDED, "src/new/deep/later"))
-        assert seen.notices == []
+        assert seen.told == [()]
 
 
 def _disturb(root: Path, outside: Path, chance: random.Random) -> None:

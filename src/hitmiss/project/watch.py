@@ -87,15 +87,16 @@ async def watch(
     contexts: Watched,
     *,
     stop: asyncio.Event,
-    on_notice: Callable[[str], None],
+    on_notices: Callable[[tuple[str, ...]], None],
     force_polling: bool = False,
 ) -> AsyncIterator[frozenset[Change]]:
     """Yield the changes of what BuildKit can see, as soon as they are seen, until `stop` is set.
 
     The first item is empty: from then on no change is missed. Ignored files yield nothing; ignore files are read again
     when they change, and what they now show or hide comes as added or deleted. A folder that comes or goes yields what
-    is in it too. `on_notice` is called in the event loop with one plain sentence for what the user should know. A
-    modification may be told twice, and a `touch` is one: compare contents before a build. It raises nothing of its own.
+    is in it too. `on_notices` is called in the event loop with all that the user should know now, one plain sentence
+    each: at the begin, and whenever that changes. A modification may be told twice, and a `touch` is one: compare
+    contents before a build. It raises nothing of its own.
     """
     from hitmiss.project.watcher import Watcher
 
@@ -107,9 +108,9 @@ async def watch(
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(found.put_nowait, changes)
 
-    def notice(sentence: str) -> None:
+    def notice(sentences: tuple[str, ...]) -> None:
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(on_notice, sentence, context=context)
+            loop.call_soon_threadsafe(on_notices, sentences, context=context)
 
     watcher = Watcher(contexts, emit, notice, force_polling=force_polling)
     threading.Thread(target=watcher.run, name="hitmiss-watch").start()

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,7 +57,7 @@ class Watcher:
         self,
         contexts: Watched,
         emit: Callable[[frozenset[Change]], None],
-        notice: Callable[[str], None],
+        notice: Callable[[tuple[str, ...]], None],
         *,
         force_polling: bool = False,
         recursive: bool = sys.platform != "linux",
@@ -71,7 +71,12 @@ class Watcher:
         # each for itself. Elsewhere one watch covers a whole tree at no cost.
         self.recursive = recursive
         self.stopping = threading.Event()
-        self.told: set[str] = set()
+        self.told: tuple[str, ...] | None = None
+        """The notices that were given last; None before the first."""
+        self.refused = ""
+        """Why the ignore rules as they are on disk cannot be taken over."""
+        self.fallen = ""
+        """Why it polls, and what can be done about that."""
         self.trees = {name: Tree(path.as_posix(), NOTHING_IGNORED) for name, path in contexts.folders()}
         self.definitions: dict[str, list[tuple[str, str]]] = {}
         self.own: set[tuple[str, str]] = set()
@@ -113,7 +118,7 @@ class Watcher:
         self.listen()
         # What changed while the watches were being set is found by a second look.
         missed = self.look_again()
-        self.tell_unreadable()
+        self.tell_notices()
         self.emit(frozenset())
         self.tell_changes(missed)
         while not self.stopping.is_set():
@@ -289,8 +294,9 @@ class Watcher:
         try:
             rules: dict[str, IgnoreRules] = self.contexts.rules()
         except UsageError as error:
-            self.tell(str(error))
+            self.refused = str(error)
             return []
+        self.refused = ""
         fresh = [name for name, tree in self.trees.items() if tree.rules != rules[name]]
         for name in fresh:
             self.trees[name].rules = rules[name]
@@ -377,33 +383,34 @@ class Watcher:
         how = "saves are noticed by looking at all files in turn, a little later"
         if "watch limit" in text or "no space left" in text:
             mend = "sudo sysctl fs.inotify.max_user_watches=524288"
-            self.tell(f"The system has no file watches left, so {how}; raise the limit with: {mend}")
+            self.fallen = f"The system has no file watches left, so {how}; raise the limit with: {mend}"
         elif "too many open files" in text:
             mend = "sudo sysctl fs.inotify.max_user_instances=512"
-            self.tell(f"The system has no inotify instances left, so {how}; raise the limit with: {mend}")
+            self.fallen = f"The system has no inotify instances left, so {how}; raise the limit with: {mend}"
         else:
-            self.tell(f"The files cannot be watched ({error}), so {how}.")
+            self.fallen = f"The files cannot be watched ({error}), so {how}."
 
     def tell_changes(self, changes: Iterable[Change]) -> None:
         """Give what the changes come to, taken together, if anything."""
+        self.tell_notices()
         found = net(changes)
         if found:
-            self.tell_unreadable()
             self.emit(found)
 
-    def tell_unreadable(self) -> None:
-        """Name folders that cannot be read: the build will fail on them."""
+    def tell_notices(self) -> None:
+        """Give all notices that hold now, where they are others than before."""
+        now = tuple(filter(None, (self.fallen, self.refused, *self.unreadable())))
+        if now != self.told:
+            self.told = now
+            self.notice(now)
+
+    def unreadable(self) -> Iterator[str]:
+        """Names the folders that cannot be read: the build will fail on them."""
         for tree in self.trees.values():
             for folder in sorted(tree.unreadable):
                 shown = os.fsencode(f"{tree.root}/{folder}").decode(errors="replace")
                 mend = "give read permission, or name it in .dockerignore"
-                self.tell(f"The folder {shown} cannot be read, so the build will fail; {mend}.")
-
-    def tell(self, sentence: str) -> None:
-        """Give a notice once."""
-        if sentence not in self.told:
-            self.told.add(sentence)
-            self.notice(sentence)
+                yield f"The folder {shown} cannot be read, so the build will fail; {mend}."
 
     def _shown(self, context: str, path: Path) -> str:
         """A definition's path as `Change.path` has it."""
