@@ -136,7 +136,10 @@ class Arguments:
             if definition.error:
                 return Cost(targets=names, problem=definition.error, refused=True)
             engine = await self._ask(definition)
-            plan = await aside(self._forecaster(member, unit).plan, definition, unit.options, engine)
+            try:
+                plan = await aside(self._forecaster(member, unit).plan, definition, unit.options, engine)
+            except HitmissError as error:
+                return Cost(targets=names, problem=str(error), refused=True)
             if plan is None:
                 return Cost(targets=names, problem="What it will cost cannot be told: the context is no folder here.")
             plans.append(plan)

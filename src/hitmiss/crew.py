@@ -22,6 +22,7 @@ from hitmiss.docker.caches import passed_over
 from hitmiss.docker.limits import limits
 from hitmiss.equivalent import equivalent
 from hitmiss.errands import Errands
+from hitmiss.errors import UsageError
 from hitmiss.forecast import Plan
 from hitmiss.foresight import alarmed
 from hitmiss.history.store import Store
@@ -158,7 +159,7 @@ class Crew:
         """Why what is chosen cannot be built as it is."""
         for member in self.members.values():
             if member.definition.error:
-                return f"{member.name}: {member.definition.error}" if member.name else member.definition.error
+                return _of(member, member.definition.error)
         return ""
 
     def command(self) -> str:
@@ -284,15 +285,24 @@ class Crew:
         await self._errands.cancel()
         await self._questions.cancel()
 
-    async def foretell(self, names: Iterable[str]) -> None:
-        """Show what the next build of these would do: hollow glyphs on the tree that stands."""
+    async def foretell(self, names: Iterable[str]) -> str:
+        """Show what the next build of these would do: hollow glyphs on the tree that stands.
+
+        Gives why one of them cannot be built, "" where all can.
+        """
         members = [member for member in self.members.values() if member.name in names]
         engine = await ask([member.definition for member in members], self.builder.name)
+        problem = ""
         for member in members:
-            told = await member.foresight.ahead(member.definition, member.unit.options, engine)
+            try:
+                told = await member.foresight.ahead(member.definition, member.unit.options, engine)
+            except UsageError as error:
+                problem = problem or _of(member, str(error))
+                continue
             if told and self.round is None:
                 member.expect(told, self.number)
                 self.on_change()
+        return problem
 
     async def _foretell_waiting(self, round_: Round, members: Sequence[Member]) -> None:
         """Show what the members will do whose turn has not come."""
@@ -459,3 +469,8 @@ class Crew:
             elif self.number and 0 < part.number < self.number:
                 found[name] = f"as in build {part.number}"
         return found
+
+
+def _of(member: Member, problem: str) -> str:
+    """A problem of one of several members, or of the only one."""
+    return f"{member.name}: {problem}" if member.name else problem

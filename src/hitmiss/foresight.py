@@ -156,8 +156,9 @@ class Foresight:
         """What the next build would do, as a build that has not begun.
 
         The images called `unsettled` may be others by then: what hits only on those that are there now depends on them.
+        Raises `UsageError` for what cannot be built.
         """
-        with contextlib.suppress(Exception):
+        try:
             plan = self.plan = await aside(self.forecaster.plan, definition, options, engine)
             if plan is None or not engine.images.keys() & set(unsettled):
                 return plan.build if plan else None
@@ -165,7 +166,11 @@ class Foresight:
             without = msgspec.structs.replace(engine, images=images)
             other = await aside(self.forecaster.plan, definition, options, without)
             return depending(plan, other).build if other else plan.build
-        return None
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            self._notice("plan", f"What the next build will do could not be foretold: {error}")
+            return None
 
     async def look(self) -> None:
         """Take note of what the cache holds now: somebody may have pruned it."""

@@ -56,7 +56,8 @@ async def _plan(options: BuildOptions, cwd: Path, store: Store) -> tuple[Build, 
     _warn(left_alone(store, space, crew.project))
     if not crew.reload():
         raise UsageError(crew.problem())
-    await crew.foretell(tuple(crew.members))
+    if problem := await crew.foretell(tuple(crew.members)):
+        raise UsageError(problem)
     if any(member.foresight.plan is None for member in crew.members.values()):
         raise UsageError(
             f"What a build of {options.context} would do cannot be told.",

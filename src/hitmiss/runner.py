@@ -41,7 +41,8 @@ _UNBUILDABLE = re.compile(
     r"^ERROR: (?:target \S+: )?(?:failed to build: )?failed to solve: (?:"
     r"dockerfile parse error|target stage .* could not be found|failed to read dockerfile: open |circular dependency"
     r"|no build stage in|the Dockerfile cannot be empty|file with no instructions|base name \(.*\) should not be blank"
-    r"|invalid stage index|cannot copy from stage|failed to parse stage name)"
+    r"|invalid stage index|cannot copy from stage|failed to parse stage name|failed to process "
+    r"|syntax error in pattern)"
 )
 """The frontend's words for a project that cannot be built (BuildKit, `frontend/dockerfile`)."""
 _OF_TARGET = re.compile(r"target (\S+): (?:failed to (?:build|solve): )*")

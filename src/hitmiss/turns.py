@@ -6,11 +6,13 @@ It asks the engine and plans; it shows nothing, and starts no build.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import msgspec
 
 from hitmiss.build.model import Build, Planned
+from hitmiss.errors import UsageError
 from hitmiss.forecast import Plan
 from hitmiss.inquiry import ask
 from hitmiss.member import Member
@@ -40,7 +42,9 @@ async def foretold(
         if before := remembered.get(member.name):
             await before.wait()
         open_ = {tag for need in member.unit.needs if not sure.get(need, True) for tag in among[need].unit.options.tags}
-        build = await member.foresight.ahead(member.definition, member.unit.options, engine, unsettled=open_)
+        build = None
+        with contextlib.suppress(UsageError):  # the engine will say what is wrong with it
+            build = await member.foresight.ahead(member.definition, member.unit.options, engine, unsettled=open_)
         sure[member.name] = build is not None and all(step.planned is Planned.HIT for step in build.steps)
         if build:
             yield member, build

@@ -131,6 +131,19 @@ async def test_values_that_cannot_be_built_are_told_and_nothing_is_lost(colours:
 
 
 @real
+async def test_what_only_a_plan_finds_out_refuses_a_value_too(project: Project, start: Starts) -> None:
+    project.dockerfile("FROM busybox\nARG FILE=a.txt\nCOPY ${FILE:?needed} /")
+    project.write("a.txt", "a")
+    live = start()
+    await live.built(1)
+    cost = await live.session.cost({"": {"FILE": ""}})
+    assert (cost.refused, cost.problem) == (
+        True,
+        "Dockerfile line 3: failed to process '${FILE:?needed}': FILE: needed",
+    )
+
+
+@real
 @pytest.mark.parametrize("file", ["docker-bake.json", "compose.yaml"])
 async def test_of_several_targets_only_those_that_it_reaches_are_built(
     colours: Project, start: Starts, file: str

@@ -141,6 +141,25 @@ def test_a_builder_that_is_none(project: Project) -> None:
     assert found["builder"] == "nope"
 
 
+@pytest.mark.usefixtures("engine_env")
+@pytest.mark.parametrize(
+    ("step", "ignored", "reason"),
+    [
+        ('COPY "sp ace" /7/', "", "unexpected end of statement while looking for matching double-quote"),
+        ("COPY ${x:?must} /", "", "failed to process '${x:?must}': x: must"),
+        ("RUN --mount=from=${x:?must},target=/x true", "", "failed to process '${x:?must}': x: must"),
+        ("COPY . /", "a[", "The ignore file has a pattern that BuildKit refuses: 'a['."),
+    ],
+)
+def test_a_plan_and_a_build_of_what_cannot_be_built(step: str, ignored: str, reason: str, project: Project) -> None:
+    project.dockerfile(f"FROM busybox\n{step}")
+    project.write(".dockerignore", ignored)
+    build = hitmiss.run("build", cwd=project.path)
+    plan = hitmiss.run("plan", cwd=project.path)
+    assert (build.returncode, plan.returncode) == (2, 2), build.stderr.decode()
+    assert reason in plan.stderr.decode()
+
+
 def as_another_user(words: list[str]) -> subprocess.CompletedProcess[str]:
     """buildx's own words, where the user has no right to the socket; our Python may be closed to that user."""
     user = ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups"]

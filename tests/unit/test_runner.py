@@ -126,6 +126,8 @@ def test_a_build_on_an_engine_that_died(tmp_path: Path, monkeypatch: pytest.Monk
             False,
         ),
         ('ERROR: failed to build: failed to solve: "/nofile": not found', False),
+        ('ERROR: failed to build: failed to solve: failed to process "${x:?must}": x: must', True),
+        ("ERROR: failed to build: failed to solve: syntax error in pattern", True),
     ],
 )
 def test_what_could_not_be_built_at_all(
