@@ -364,6 +364,15 @@ class Session:
     # Watching
 
     def _changed(self, found: frozenset[watch.Change]) -> None:
+        try:
+            self._take_in(found)
+        except Exception as error:  # noqa: BLE001 - whatever has gone wrong, the watch goes on
+            self._bulletin.notice("changes", keep(error))
+        else:
+            if self._bulletin.stands("changes"):
+                self._bulletin.notice("changes", "")
+
+    def _take_in(self, found: frozenset[watch.Change]) -> None:
         gathered = self._watch.gathered
         if not found:  # the watch has begun
             for member in self._crew.members.values():

@@ -160,6 +160,20 @@ def test_a_plan_and_a_build_of_what_cannot_be_built(step: str, ignored: str, rea
     assert reason in plan.stderr.decode()
 
 
+@pytest.mark.usefixtures("engine_env")
+@pytest.mark.parametrize(
+    "text", ["FROM busybox\nCOPY f\0 /", "FROM busybox\nCOPY f*\0/* /", "FROM busybox\0\nRUN true"]
+)
+def test_a_dockerfile_with_a_byte_that_no_path_has(text: str, project: Project) -> None:
+    project.dockerfile(text)
+    build = hitmiss.run("build", cwd=project.path)
+    plan = hitmiss.run("plan", cwd=project.path)
+    said = (build.stderr + plan.stderr).decode()
+    assert build.returncode in (1, 2), said
+    assert plan.returncode in (0, 2), said
+    assert "error of its own" not in said
+
+
 def as_another_user(words: list[str]) -> subprocess.CompletedProcess[str]:
     """buildx's own words, where the user has no right to the socket; our Python may be closed to that user."""
     user = ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups"]

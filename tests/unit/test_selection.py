@@ -203,6 +203,8 @@ def test_sources_behind_links(tmp_path: Path) -> None:
     assert not reads("loop", "data.txt")
     assert reads("out", "data.txt")
     assert not reads("missing/x", "data.txt")
+    assert not reads("real\0/sub", "real/sub/f")
+    assert not reads("real\0/*", "real/sub/f")
 
 
 @settings(max_examples=200, deadline=None)

@@ -17,6 +17,7 @@ from hitmiss.history.store import Store
 from hitmiss.runner import Runner
 from hitmiss.session import Session
 from hitmiss.settings import BuildOptions
+from hitmiss.snapshot import Watch
 from tests.support.stand_in import install
 from tests.support.wait import wait_for_async
 
@@ -100,3 +101,31 @@ async def test_a_refused_ignore_pattern_is_told_for_as_long_as_it_is_there(proje
         (project / ".dockerignore").write_text("a\n")
         await wait_for_async(lambda: not session.snapshot().notices, 20, "the end of it")
         await wait_for_async(lambda: session.snapshot().files, 20, "the files to be counted")
+
+
+async def test_a_save_that_nobody_can_take_in_does_not_end_the_watch(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Session) -> None:
+        raise LookupError("what nobody expected")
+
+    async with running(project) as session:
+        await ended(session, 1, Status.SUCCEEDED)
+        await wait_for_async(lambda: session.snapshot().watch is Watch.WATCHING, 20, "the watch")
+        with monkeypatch.context() as patch:
+            patch.setattr(Session, "_reload", broken)
+            (project / "Dockerfile").write_text("FROM scratch\n")
+            await wait_for_async(lambda: session.snapshot().notices, 20, "the notice")
+        assert session.snapshot().notices[0].startswith("hitmiss met an error of its own (LookupError: what nobody")
+        (project / "Dockerfile").write_text("FROM scratch\nCOPY . /x\n")
+        await ended(session, 2, Status.SUCCEEDED)
+        assert not session.snapshot().notices
+
+
+async def test_a_dockerfile_with_a_byte_that_no_path_has_is_built_as_any_other(project: Path) -> None:
+    async with running(project) as session:
+        await ended(session, 1, Status.SUCCEEDED)
+        await wait_for_async(lambda: session.snapshot().watch is Watch.WATCHING, 20, "the watch")
+        (project / "Dockerfile").write_text("FROM scratch\nCOPY f\0 /\n")
+        await ended(session, 2, Status.SUCCEEDED)
+        assert not session.snapshot().notices

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from hitmiss.project.patterns import PatternError, clean, glob, has_wildcards
+from hitmiss.project.patterns import clean, glob, has_wildcards
 from hitmiss.project.selection import Follow
 
 _MOST_LINKS: Final = 40
@@ -59,7 +59,7 @@ def _names(root: str, above: Parts, part: str) -> list[str]:
         test = glob(part)
         with os.scandir("/".join((root, *above))) as entries:
             return [entry.name for entry in entries if test(entry.name)]
-    except (OSError, PatternError):
+    except (OSError, ValueError):  # a pattern that Go refuses, or a NUL byte, which no path has
         return []
 
 
@@ -67,7 +67,7 @@ def _target(root: str, parts: Parts) -> Parts | None:
     """Where the link at `parts` points, from the context's root; None where there is no link."""
     try:
         text = Path(root, *parts).readlink().as_posix()
-    except OSError:
+    except (OSError, ValueError):
         return None
     place = text if text.startswith("/") else posixpath.join("/", *parts[:-1], text)
     return tuple(part for part in clean(place).split("/") if part)
