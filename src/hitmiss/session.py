@@ -104,6 +104,7 @@ class Session:
             self._crew.gather(),
             self._changed,
             lambda texts: self._bulletin.tell("watch", texts),
+            lambda error: self._bulletin.notice("changes", f"{keep(error)} The watch is begun anew."),
             lambda: self.on_change(),
         )
         self._opening = asyncio.Lock()
@@ -369,7 +370,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - whatever has gone wrong, the watch goes on
             self._bulletin.notice("changes", keep(error))
         else:
-            if self._bulletin.stands("changes"):
+            if found and self._bulletin.stands("changes"):
                 self._bulletin.notice("changes", "")
 
     def _take_in(self, found: frozenset[watch.Change]) -> None:

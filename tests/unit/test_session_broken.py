@@ -14,6 +14,7 @@ import pytest
 from hitmiss.build.model import Status
 from hitmiss.docker import client
 from hitmiss.history.store import Store
+from hitmiss.project.watcher import Watcher
 from hitmiss.runner import Runner
 from hitmiss.session import Session
 from hitmiss.settings import BuildOptions
@@ -128,4 +129,25 @@ async def test_a_dockerfile_with_a_byte_that_no_path_has_is_built_as_any_other(p
         await wait_for_async(lambda: session.snapshot().watch is Watch.WATCHING, 20, "the watch")
         (project / "Dockerfile").write_text("FROM scratch\nCOPY f\0 /\n")
         await ended(session, 2, Status.SUCCEEDED)
+        assert not session.snapshot().notices
+
+
+async def test_a_watch_that_breaks_off_is_begun_anew(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError("what nobody expected")
+
+    async with running(project) as session:
+        await ended(session, 1, Status.SUCCEEDED)
+        await wait_for_async(lambda: session.snapshot().watch is Watch.WATCHING, 20, "the watch")
+        with monkeypatch.context() as patch:
+            patch.setattr(Watcher, "changes_at", broken)
+            (project / "file").write_text("saved while the watch breaks off")
+            await wait_for_async(lambda: session.snapshot().notices, 20, "the notice")
+        (notice,) = session.snapshot().notices
+        assert notice.startswith("hitmiss met an error of its own (LookupError: what nobody expected).")
+        assert notice.endswith(" The watch is begun anew.")
+        await ended(session, 2, Status.SUCCEEDED)
+        await wait_for_async(lambda: session.snapshot().watch is Watch.WATCHING, 20, "the watch")
+        (project / "file").write_text("saved later")
+        await ended(session, 3, Status.SUCCEEDED)
         assert not session.snapshot().notices

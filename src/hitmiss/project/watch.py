@@ -96,15 +96,15 @@ async def watch(
     when they change, and what they now show or hide comes as added or deleted. A folder that comes or goes yields what
     is in it too. `on_notices` is called in the event loop with all that the user should know now, one plain sentence
     each: at the begin, and whenever that changes. A modification may be told twice, and a `touch` is one: compare
-    contents before a build. It raises nothing of its own.
+    contents before a build. It raises what its thread has died of: begin it anew.
     """
     from hitmiss.project.watcher import Watcher
 
     loop = asyncio.get_running_loop()
     context = contextvars.copy_context()  # the thread has none of what the caller's callbacks may look for
-    found: asyncio.Queue[frozenset[Change]] = asyncio.Queue()
+    found: asyncio.Queue[frozenset[Change] | Exception] = asyncio.Queue()
 
-    def emit(changes: frozenset[Change]) -> None:
+    def emit(changes: frozenset[Change] | Exception) -> None:
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(found.put_nowait, changes)
 
@@ -112,8 +112,14 @@ async def watch(
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(on_notices, sentences, context=context)
 
+    def work() -> None:
+        try:
+            watcher.run()
+        except Exception as error:  # noqa: BLE001 - whoever waits for changes is told of it
+            emit(error)
+
     watcher = Watcher(contexts, emit, notice, force_polling=force_polling)
-    threading.Thread(target=watcher.run, name="hitmiss-watch").start()
+    threading.Thread(target=work, name="hitmiss-watch").start()
     stopped = asyncio.ensure_future(stop.wait())
     try:
         while not stop.is_set():
@@ -124,7 +130,10 @@ async def watch(
                 if not item.done():
                     item.cancel()
             if item.done() and not item.cancelled():
-                yield item.result()
+                changes = item.result()
+                if isinstance(changes, Exception):
+                    raise changes
+                yield changes
     finally:
         stopped.cancel()
         watcher.stopping.set()
