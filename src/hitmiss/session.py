@@ -53,6 +53,19 @@ _QUICK_S = 0.3
 """A build that all hits is over by then; one that takes longer shows what the engine remembers of earlier ones."""
 
 
+class _NoCache(msgspec.Struct, frozen=True):
+    """Which cache a build does without: all of it, or that of some stages."""
+
+    all: bool = False
+    stages: tuple[str, ...] = ()
+
+    def of(self, options: BuildOptions) -> BuildOptions:
+        """The options with that."""
+        return msgspec.structs.replace(
+            options, no_cache=self.all or options.no_cache, no_cache_filter=options.no_cache_filter + self.stages
+        )
+
+
 class Session:
     """Watches, builds and remembers, until it is closed."""
 
@@ -88,7 +101,8 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._again = False
         """Whether the last build was begun because the engine failed on what passes."""
-        self._once: dict[str, BuildOptions] = {}
+        self._no_cache = _NoCache()
+        """Asked for in the next build alone."""
         self._wanted: set[str] = set()
         self._building: asyncio.Task[None] | None = None
         self._errands = Errands()
@@ -206,15 +220,8 @@ class Session:
         self._wanted = set(self._crew.members)
         if not self._reload():
             return
-        self._once = {}
-        if no_cache or stages:
-            for name, member in self._crew.members.items():
-                own = member.unit.options
-                wanted = own.no_cache_filter + stages
-                self._once[name] = msgspec.structs.replace(
-                    own, no_cache=no_cache or own.no_cache, no_cache_filter=wanted
-                )
-        self._do(self._schedule.requested(whole=no_cache or bool(stages)))
+        self._no_cache = _NoCache(no_cache, stages)
+        self._request()
 
     def _nameless(self, stages: Iterable[str]) -> str:
         """The first of these stages that no AS has given its name; "" where there is none, or nobody knows."""
@@ -226,6 +233,7 @@ class Session:
 
     def cancel(self) -> None:
         """Cancel the running build."""
+        self._no_cache = _NoCache()
         self._do(self._schedule.canceled())
 
     def toggle_watch(self) -> None:
@@ -262,7 +270,7 @@ class Session:
             return
         self._wanted |= reached
         if reached and self._reload():
-            self._do(self._schedule.requested())
+            self._request()
         self.on_change()
 
     async def targets(self) -> tuple[docker_targets.Target, ...]:
@@ -302,6 +310,9 @@ class Session:
 
     # Building
 
+    def _request(self) -> None:
+        self._do(self._schedule.requested(whole=self._no_cache != _NoCache()))
+
     def _do(self, action: Action) -> None:
         if action is Action.START:
             self._start()
@@ -326,7 +337,8 @@ class Session:
         if self._stop.is_set():
             return
         self._bulletin.message = ""
-        once, self._once = self._once, {}
+        no_cache, self._no_cache = self._no_cache, _NoCache()
+        once = {name: no_cache.of(member.unit.options) for name, member in self._crew.members.items()}
         names, self._wanted = self._wanted or set(self._crew.members), set()
         self._building = asyncio.create_task(self._build(self._crew.start(names, once)))
 
