@@ -391,11 +391,11 @@ class Crew:
         remembered: asyncio.Event,
     ) -> tuple[Build, Plan | None]:
         """A finished build with why its steps ran, and its plan."""
-        if self.own and not build.platforms:
-            build = msgspec.structs.replace(build, platforms=await self.own)
-            self.amend(member, build)
-        plan = await foreseen
         try:
+            if self.own and not build.platforms:
+                build = msgspec.structs.replace(build, platforms=await self.own)
+                self.amend(member, build)
+            plan = await foreseen
             told = await member.foresight.explain(plan, build, there) if plan else build
         finally:
             remembered.set()

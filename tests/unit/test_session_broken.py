@@ -13,6 +13,7 @@ import pytest
 
 from hitmiss.build.model import Status
 from hitmiss.docker import client
+from hitmiss.foresight import Foresight
 from hitmiss.history.store import Store
 from hitmiss.project.watcher import Watcher
 from hitmiss.runner import Runner
@@ -151,3 +152,20 @@ async def test_a_watch_that_breaks_off_is_begun_anew(project: Path, monkeypatch:
         (project / "file").write_text("saved later")
         await ended(session, 3, Status.SUCCEEDED)
         assert not session.snapshot().notices
+
+
+async def test_a_plan_that_breaks_off_does_not_keep_the_next_one_waiting(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise LookupError("what nobody expected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Foresight, "begin", broken)
+        async with running(project) as session:
+            await ended(session, 1, Status.SUCCEEDED)
+            patch.undo()
+            await asyncio.wait_for(session._crew.remembered(""), 20)
+            session.rebuild()
+            await ended(session, 2, Status.SUCCEEDED)
+            await asyncio.wait_for(session._crew.remembered(""), 20)
