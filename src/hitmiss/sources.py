@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from hitmiss.project.watch import Change, Kind
 _SMALL = 5_000
 """A context of no more entries is looked at as a whole after each build: that takes some ten milliseconds."""
 _MOST_TOLD = 10_000
-"""So many saves are remembered with their time."""
+"""So many saves are remembered with their time, and so many changed paths of a context with their turn."""
 _FEW = 40
 """So many files are read at once to see whether a save changed anything."""
 _GRAIN_NS = 20_000_000
@@ -52,7 +52,10 @@ class Held:
         self.turn = 0
         self.read_at = 0.0
         """When everything was last looked at, by the monotonic clock."""
-        self._paths: dict[str, int] = {}
+        self._paths: OrderedDict[str, int] = OrderedDict()
+        """When each path last changed, the latest at the end."""
+        self._forgotten = 0
+        """The last turn of which changed paths are no longer known."""
 
     def read(self) -> None:
         """Look at everything again."""
@@ -76,15 +79,20 @@ class Held:
     def noted(self, paths: Iterable[str]) -> None:
         """These paths are otherwise than before."""
         self.turn += 1
-        self._paths.update(dict.fromkeys(paths, self.turn))
+        for path in paths:
+            self._paths[path] = self.turn
+            self._paths.move_to_end(path)
+        while len(self._paths) > _MOST_TOLD:
+            _, self._forgotten = self._paths.popitem(last=False)
 
     def changed(self, path: str, since: int) -> bool:
         """Whether a path may be otherwise than it was in that turn."""
-        return self._paths.get(path, 0) > since
+        return self._paths.get(path, self._forgotten) > since
 
     def later(self, since: int) -> Iterator[str]:
-        """The paths that are otherwise than they were in that turn."""
-        return (path for path, turn in self._paths.items() if turn > since)
+        """The paths that may be otherwise than they were in that turn."""
+        known = self._paths if since >= self._forgotten else {*self._paths, *self.manifest.entries}
+        return (path for path in known if self.changed(path, since))
 
 
 class Pool:
@@ -117,7 +125,7 @@ class Sources:
         self._held: dict[str, Held] = {}
         self._planned: dict[str, int] = {}
         """The turn in which the last plan saw each context."""
-        self._answered: dict[tuple[str, str], tuple[int, int]] = {}
+        self._answered: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
         """When each path of a context was written that was asked about, and in which turn: a save can be told twice."""
         self._looked = 0
         """When the last plan had seen them all, in nanoseconds since 1970."""
@@ -182,6 +190,9 @@ class Sources:
                 if before == written and not held.changed(change.path, turn):
                     continue
                 self._answered[change.context, change.path] = (written, held.turn)
+                self._answered.move_to_end((change.context, change.path))
+                while len(self._answered) > _MOST_TOLD:
+                    self._answered.popitem(last=False)
                 if since is not None and int(since * 1e9) < written and (not over or written <= self._looked):
                     return False
                 if held.changed(change.path, self._planned.get(change.context, -1)):

@@ -80,6 +80,25 @@ def test_a_save_that_is_told_twice_is_one(copied: tuple[Path, Sources]) -> None:
     assert not sources.same_as_before(saved), "however coarse the times are"
 
 
+def test_what_came_and_went_is_not_kept_for_ever(copied: tuple[Path, Sources], monkeypatch: pytest.MonkeyPatch) -> None:
+    project, sources = copied
+    monkeypatch.setattr("hitmiss.sources._MOST_TOLD", 3)
+    (held,) = sources._held.values()
+    before = held.turn
+    for number in range(9):
+        place = project / f"temporary{number}"
+        for act in (place.touch, place.unlink):
+            act()
+            assert not sources.same_as_before([Change(Kind.MODIFIED, "", place.name)])
+    assert (len(held._paths), len(sources._answered)) == (3, 3)
+    now = held.turn
+    assert not sources.same_as_before([Change(Kind.MODIFIED, "", "a")]), "it may have changed meanwhile"
+    assert {"a", "temporary8"} <= set(held.later(before)), "what is not known may have changed"
+    sources.read(load(BuildOptions(), cwd=project, environment={}))
+    assert sources.same_as_before([Change(Kind.MODIFIED, "", "a")])
+    assert set(held.later(now)) == set()
+
+
 def rewritten(path: Path) -> os.stat_result:
     """Write what it holds into a file."""
     path.write_bytes(path.read_bytes())
