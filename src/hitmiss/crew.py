@@ -352,8 +352,6 @@ class Crew:
             if member is None or member.builder != self._places.pop(name):
                 continue  # something else is built from now on, or elsewhere
             member.ended(build, runner)
-            if build.status is not Status.CANCELED:
-                self._store.remember_durations(member.key, build.builder, ran(build))
             remembered = self._remembered[name] = asyncio.Event()
             self._errands.run(self._explain(member, foreseen, build, there, remembered))
 
@@ -392,6 +390,8 @@ class Crew:
     ) -> tuple[Build, Plan | None]:
         """A finished build with why its steps ran, and its plan."""
         try:
+            if build.status is not Status.CANCELED:
+                await asyncio.to_thread(self._store.remember_durations, member.key, build.builder, ran(build))
             if self.own and not build.platforms:
                 build = msgspec.structs.replace(build, platforms=await self.own)
                 self.amend(member, build)

@@ -147,7 +147,7 @@ class Foresight:
         with contextlib.suppress(Exception):
             async with self._asking:
                 names = await moved(plan.engine.images, self.forecaster.builder, self._store)
-            return alarmed(self._store, self._project, plan, build, names)
+            return await asyncio.to_thread(alarmed, self._store, self._project, plan, build, names)
         return build
 
     async def ahead(
@@ -189,7 +189,7 @@ class Foresight:
         await asyncio.sleep(after_s)
         found = await past.past(options.builder, contexts.root, contexts.dockerfile.name, expected=definition.expected)
         for runs in found.runs:
-            self._store.remember_durations(self._project, self.forecaster.builder, runs)
+            await asyncio.to_thread(self._store.remember_durations, self._project, self.forecaster.builder, runs)
         builds = [build for build in found.builds if build.started and build.started < began]
         self._before = tuple(map(past_outside, builds))
         self._learn()

@@ -105,7 +105,7 @@ async def moved(images: Mapping[str, Image], builder: str, store: Store) -> froz
             there = store.tag(builder, name)
             if there is None:
                 there = await registry.there(name, builder)
-                store.remember_tag(builder, name, there)
+                await asyncio.to_thread(store.remember_tag, builder, name, there)
             if there and there not in here:
                 found.add(name)
     return frozenset(found)

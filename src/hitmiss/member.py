@@ -13,11 +13,11 @@ from hitmiss.build.logs import StepLog
 from hitmiss.build.model import Build, Status, Step, Verdict, stage_id, staged
 from hitmiss.errors import UsageError
 from hitmiss.foresight import Foresight
-from hitmiss.history.store import Store
+from hitmiss.history.store import StepName, Store
 from hitmiss.project.definition import Definition, load
 from hitmiss.project.units import Unit, triggered
 from hitmiss.project.watch import Change
-from hitmiss.runner import Job, Runner
+from hitmiss.runner import Job, Runner, ran
 from hitmiss.settings import BuildOptions
 from hitmiss.snapshot import Source
 from hitmiss.sources import Pool, Sources
@@ -129,9 +129,15 @@ class Member:
             builder=builder,
             platforms=platforms,
             expected=self.definition.expected,
-            durations=self._store.durations(self.key, builder),
+            durations=self._durations(builder),
             linked=linked,
         )
+
+    def _durations(self, builder: str) -> dict[StepName, float]:
+        """What the steps took before; what they took just now may not be in the store yet."""
+        known = self._store.durations(self.key, builder)
+        late = self.last.builder == builder and self.last.status in (Status.SUCCEEDED, Status.FAILED)
+        return known | dict(ran(self.last)) if late else known
 
     def ended(self, build: Build, runner: Runner) -> None:
         """A build of it is over."""

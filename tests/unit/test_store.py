@@ -1,11 +1,14 @@
 """What is remembered between sessions, and that nothing about its file is ever a crash."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,6 +187,28 @@ def test_a_full_disk(path: Path) -> None:
     assert len(notices) == 1
     assert "full" in notices[0]
     assert len(store.durations(SHOP, "default")) == 500, "in memory"
+    store.close()
+
+
+def test_a_question_does_not_wait_for_what_another_hitmiss_keeps(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, notices = opened(path)
+    tried, transact = threading.Event(), module.transact
+
+    def try_it(*words: Any) -> Any:
+        tried.set()
+        return transact(*words)
+
+    monkeypatch.setattr(module, "transact", try_it)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        keeping = threading.Thread(target=store.remember_durations, args=(SHOP, "default", [(RUN, 4.5)]))
+        keeping.start()
+        assert tried.wait(10)
+        assert store.durations(SHOP, "default") == {}
+        assert keeping.is_alive(), "it waits still"
+        other.execute("ROLLBACK")
+    keeping.join(10)
+    assert (store.durations(SHOP, "default"), notices) == ({RUN: 4.5}, [])
     store.close()
 
 

@@ -28,6 +28,9 @@ _MIGRATIONS = MIGRATIONS
 _PATIENCE_S = 2.0
 """How long another hitmiss may hold the file."""
 
+_REST_S = 0.005
+"""So long somebody who wants to write waits before the next try."""
+
 _AT_ONCE = 500
 """So many values stand in one statement: older versions of SQLite take no more than 999."""
 
@@ -123,17 +126,36 @@ class Database:
     def _write(self, act: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         """Carry out `act` whole or not at all; what a damaged file could not take goes into the one in its place.
 
-        Nobody else writes meanwhile. Gives `otherwise` where it could not be done.
+        Nobody else writes meanwhile; while another hitmiss does, only this call waits. Gives `otherwise` where it could
+        not be done.
         """
-        with self._lock:
-            try:
-                return transact(self._db, act)
-            except sqlite3.Error as error:
-                self._fall_back(error)
-                if not is_busy(error):
-                    with contextlib.suppress(sqlite3.Error):
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            with self._lock:
+                try:
+                    with _impatient(self._db):
                         return transact(self._db, act)
-            return otherwise
+                except sqlite3.Error as error:
+                    if not is_busy(error):
+                        self._fall_back(error)
+                        with contextlib.suppress(sqlite3.Error):
+                            return transact(self._db, act)
+                        return otherwise
+                    if time.monotonic() > end:
+                        self._fall_back(error)
+                        return otherwise
+            time.sleep(_REST_S)
+
+
+@contextlib.contextmanager
+def _impatient(db: sqlite3.Connection) -> Iterator[None]:
+    """Wait for no other hitmiss: whoever holds the lock of this one would be waited for too."""
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute(f"PRAGMA busy_timeout = {int(_PATIENCE_S * 1000)}")
 
 
 def transact(db: sqlite3.Connection, act: Callable[[sqlite3.Connection], T]) -> T:

@@ -22,7 +22,8 @@ __all__ = ["StepName", "Store", "Summary"]
 
 
 class Store(Builds, Files, Durations, Tags, Arguments, Chosen, Cleaning):
-    """The memory of all projects. Every call is quick (a few milliseconds; `clean` is not) and none raises.
+    """The memory of all projects. No call raises, and every one is quick (a few milliseconds; `clean` is not), but for
+    this: what is to be kept waits up to two seconds while another hitmiss keeps something. Questions do not.
 
     It may be asked from any thread.
     """
