@@ -227,6 +227,7 @@ class Forecaster:
             started=time.time(),
             status=Status.IDLE,
             platforms=options.platform_list(),
+            build_platform=definition.question.build_platform if definition.question else "",
             dockerfile=definition.text,
             dockerfile_name=definition.name,
             arguments=self._hider.beside(definition.texts()).arguments(given),

@@ -71,13 +71,17 @@ class Cache:
         keys = Keys(operations, contents, salt=SALT, same_as=self.same_as)
         memory = planning.Memory(self.known, self.lost, shapes_of(self.past, salt=SALT))
         plans = planning.planned(operations.steps, planning.fates(keys, memory, asked.request))
+        triggers = {name: image.triggers for name, image in asked.images.items()}
+        outline = steps_of(
+            question.dockerfile, asked.target, asked.args, build_platform="linux/amd64", triggers=triggers
+        )
         steps = tuple(
             StepFacts(
                 f"{step.stage}:{step.index}", step.stage, step.index, step.of, step.instruction, step.text,
                 step.platform, operation=operations.steps[step.platform, step.stage, step.index],
                 planned=plans[step.platform, step.stage, step.index],
             )
-            for stage in steps_of(question.dockerfile, asked.target, asked.args, build_platform="linux/amd64")
+            for stage in outline
             for step in stage.steps
         )  # fmt: skip
         hits = {step.operation for step in steps if self._hits(step, asked)}
@@ -88,7 +92,7 @@ class Cache:
         facts = BuildFacts(
             number, "p", "b", asked.target, float(number), Status.SUCCEEDED, dockerfile=asked.dockerfile,
             arguments=asked.args, images=asked.images, operations=operations, keys=final, contents=contents,
-            steps=steps,
+            steps=steps, build_platform=question.build_platform,
         )  # fmt: skip
         self.written[number] = asked.files
         ran = {step.id for step in steps if step.verdict is Verdict.MISS}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from hitmiss.build.model import Planned, Verdict
+from hitmiss.build.model import Planned, Status, Verdict
+from hitmiss.cache import variables
+from hitmiss.cache.facts import BuildFacts
 from hitmiss.cache.operations import Image
 from hitmiss.cache.plan import Request
 from hitmiss.project.operations import Surroundings
@@ -372,3 +375,39 @@ def test_a_linked_copy_comes_goes_and_moves(before: str, after: str, step: str, 
 
     causes = twice(asked(before), asked(after)).causes
     assert (causes[step].kind.value, causes[step].detail) == (kind, detail)
+
+
+@pytest.mark.parametrize("base", ["base-amd64", "base-${TARGETARCH}", "base-${BUILDARCH}"])
+def test_an_argument_of_a_stage_that_an_automatic_argument_names(base: str) -> None:
+    asked = Asked(f"FROM busybox AS base-amd64\nARG V=1\nFROM {base} AS app\nRUN echo $V\n", {})
+    assert above(asked, "V=1", "V=2") == {"app:1": ("argument-changed", "V=1", "V=2")}
+
+
+def test_of_several_platforms_each_has_the_stage_that_it_names() -> None:
+    text = "FROM a AS base-amd64\nFROM b AS base-arm64\nFROM base-${TARGETARCH} AS app\n"
+    build = BuildFacts(
+        1, "p", "b", "app", 0.0, Status.SUCCEEDED, dockerfile=text, build_platform="linux/amd64",
+        platforms=("linux/amd64", "linux/arm64"),
+    )  # fmt: skip
+    found = {platform: [each.name for each in variables.bases(build, "app", platform)] for platform in (
+        "linux/amd64", "linux/arm64", "linux/amd64->arm64"
+    )}  # fmt: skip
+    assert found == {
+        "linux/amd64": ["base-amd64", "a"],
+        "linux/arm64": ["base-arm64", "b"],
+        "linux/amd64->arm64": ["base-arm64", "b"],
+    }
+
+
+ONBUILD = ("ARG W=1", "RUN echo $W")
+
+
+@pytest.mark.parametrize("of_stage", [True, False])
+def test_an_argument_that_a_trigger_declares(of_stage: bool) -> None:
+    """ONBUILD of the stage that FROM names, or of the base image."""
+    text = "FROM busybox AS base\nONBUILD ARG W=1\nONBUILD RUN echo $W\nFROM base AS app\n"
+    images = {"busybox": msgspec.structs.replace(IMAGES["busybox"], triggers=() if of_stage else ONBUILD)}
+    asked = Asked(text if of_stage else "FROM busybox AS app\n", {}, images=images)
+    build = twice(asked, asked.but(args={"W": "2"}))
+    (cause,) = build.causes.values()
+    assert (cause.kind, cause.old, cause.new) == ("argument-changed", "W=1", "W=2")

@@ -209,7 +209,7 @@ class _Explainer:
 def _switched(found: Pair) -> Cause | None:
     """Whether its FROM names another stage, one that was there before and that nothing built on: it tells why."""
     cause = ground.other_stage(found)
-    return cause if cause and variables.bases(found.then, cause.new or "") else None
+    return cause if cause and variables.bases(found.then, cause.new or "", found.before.platform) else None
 
 
 def _untied(step: StepFacts) -> Cause:

@@ -101,6 +101,8 @@ class BuildFacts(msgspec.Struct, frozen=True):
     """Of so many steps that were planned (`depends` is not counted), so many came out as planned."""
     made: tuple[BuiltImage, ...] = ()
     """The image that it made, one for each platform; it becomes known some time after the build."""
+    build_platform: str = ""
+    """The builder's own platform; "" where it is not known."""
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -93,7 +93,7 @@ def other_stage(pair: Pair) -> Cause | None:
     mine, theirs = _put_on(pair)
     if _key(pair.now, mine) == _key(pair.then, theirs):
         return None
-    here, there = variables.bases(pair.now, pair.step.stage), variables.bases(pair.then, pair.before.stage)
+    here, there = _from_lines(pair.now, pair.step), _from_lines(pair.then, pair.before)
     pairs = zip(here, there, strict=False)
     new, old = next(((one, two) for one, two in pairs if one.name != two.name), (None, None))
     if not new or not old or not (new.is_stage or old.is_stage):
@@ -114,7 +114,7 @@ def _put_on(pair: Pair) -> tuple[int, int]:
 
 def _named_by(pair: Pair, step: StepFacts) -> str:
     """The build argument that names another image in the FROM lines that a step stands on; "" where none does."""
-    written = " ".join(base.written for base in variables.bases(pair.now, step.stage))
+    written = " ".join(base.written for base in _from_lines(pair.now, step))
     named = variables.in_from(pair.now, pair.then, written)
     return next((each.name for each in named if each.kind is CauseKind.ARGUMENT_CHANGED), "")
 
@@ -182,7 +182,12 @@ def _image(build: BuildFacts, place: int, names: Collection[str] = ()) -> str:
 
 def _bases(build: BuildFacts, step: StepFacts) -> list[str]:
     """What the FROM lines name that its stage is built on."""
-    return [base.name for base in variables.bases(build, step.stage)]
+    return [base.name for base in _from_lines(build, step)]
+
+
+def _from_lines(build: BuildFacts, step: StepFacts) -> tuple[variables.Base, ...]:
+    """What they name, and how."""
+    return variables.bases(build, step.stage, step.platform)
 
 
 def _digested(build: BuildFacts, name: str) -> str:

@@ -30,9 +30,7 @@ def environment(pair: Pair) -> Cause | None:
     one, two = pair.one, pair.two
     if one.own == two.own or one.kind is not Kind.EXEC:
         return None
-    changed = variables.in_environment(
-        pair.now, pair.step.stage, one.environment, pair.then, pair.before.stage, two.environment
-    )
+    changed = variables.in_environment(pair.now, pair.step, one.environment, pair.then, pair.before, two.environment)
     if changed:
         return pair.by_variable(changed)
     if one.environment == two.environment and one.value("order") != two.value("order"):
@@ -85,10 +83,10 @@ def _edited(pair: Pair) -> Cause:
 
 def _set_above(pair: Pair, keyword: str, old: str, new: str) -> Cause:
     """A WORKDIR or USER above it is another one: by a variable in it, by an edit, or that of the base image."""
-    mine = variables.lines(pair.now, pair.step.stage, keyword)
+    mine = variables.lines(pair.now, pair.step, keyword)
     if named := pair.variables_in("\n".join(mine)):
         return pair.by_variable(named)
-    if mine == variables.lines(pair.then, pair.before.stage, keyword):
+    if mine == variables.lines(pair.then, pair.before, keyword):
         said = f"{keyword} of the base image is another one."
         was, is_now = base_image(pair.then, pair.before), base_image(pair.now, pair.step)
         return pair.cause(CauseKind.BASE_IMAGE_CHANGED, said, old=was, new=is_now)

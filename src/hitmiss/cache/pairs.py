@@ -41,7 +41,7 @@ class Pair(msgspec.Struct, frozen=True):
 
     def variables_in(self, text: str) -> list[variables.Variable]:
         """The variables that are named in a text of its stage and are not what they were."""
-        return variables.in_text(self.now, self.step.stage, self.then, self.before.stage, text)
+        return variables.in_text(self.now, self.step, self.then, self.before, text)
 
     def cause(
         self,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
 from hitmiss.build.model import CauseKind
-from hitmiss.cache.facts import BuildFacts
+from hitmiss.cache.facts import BuildFacts, StepFacts
 from hitmiss.cache.stages import parsed_text
 from hitmiss.errors import UsageError
-from hitmiss.project.dockerfile import Instruction, Stage
-from hitmiss.project.scope import declared, fill, global_values, platform_values
-from hitmiss.project.words import WordError
+from hitmiss.project.dockerfile import Instruction
+from hitmiss.project.platforms import crossing
+from hitmiss.project.scope import declared, global_values, platform_values
+from hitmiss.project.stages import Graph, State, graph_of
 from hitmiss.settings import looks_secret
 
 HIDDEN = "(hidden)"
@@ -38,6 +40,19 @@ class Base(msgspec.Struct, frozen=True):
     is_stage: bool
 
 
+class _Read(NamedTuple):
+    """What decides how the stages of a Dockerfile hang together: `own` is the builder's platform, `platform` the one
+    that is built for ("" where they are not known), `triggers` are the ONBUILD lines of images.
+    """
+
+    dockerfile: str
+    target: str
+    arguments: tuple[tuple[str, str], ...]
+    own: str
+    platform: str
+    triggers: tuple[tuple[str, tuple[str, ...]], ...]
+
+
 class _Setting(msgspec.Struct, frozen=True):
     """A variable as an ARG or ENV sets it; `around` are the variables that its text names, as they stood there."""
 
@@ -47,31 +62,31 @@ class _Setting(msgspec.Struct, frozen=True):
 
 
 def in_environment(
-    now: BuildFacts, stage: str, new: dict[str, str], then: BuildFacts, then_stage: str, old: dict[str, str]
+    now: BuildFacts, step: StepFacts, new: dict[str, str], then: BuildFacts, before: StepFacts, old: dict[str, str]
 ) -> list[Variable]:
     """The variables that a RUN saw with another value, the first of the Dockerfile first."""
     names = [name for name in {**new, **old} if new.get(name) != old.get(name)]
-    mine, theirs = _settings(now, stage), _settings(then, then_stage)
+    mine, theirs = _settings(now, step), _settings(then, before)
     order = list({**mine, **theirs})
     names.sort(key=lambda name: order.index(name) if name in order else len(order))
     found: list[Variable] = []
     for name in names:
-        setting, before = mine.get(name), theirs.get(name)
-        if _by_platform(now, then, name, setting, before):
+        setting, was = mine.get(name), theirs.get(name)
+        if _by_platform(now, then, name, setting, was):
             found.append(Variable(name, CauseKind.PLATFORM_CHANGED, old.get(name), new.get(name)))
             continue
-        if _by_argument(setting, before):
+        if _by_argument(setting, was):
             found.append(_variable(name, CauseKind.ARGUMENT_CHANGED, old.get(name), new.get(name)))
             continue
-        found += _further(now, then, setting, before) or [
+        found += _further(now, then, setting, was) or [
             _variable(name, CauseKind.ENVIRONMENT_CHANGED, old.get(name), new.get(name))
         ]
     return found
 
 
-def in_text(now: BuildFacts, stage: str, then: BuildFacts, then_stage: str, text: str) -> list[Variable]:
-    """The variables named in `text` (or behind those) that differ between the builds."""
-    return _behind(now, then, _settings(now, stage), _settings(then, then_stage), text)
+def in_text(now: BuildFacts, step: StepFacts, then: BuildFacts, before: StepFacts, text: str) -> list[Variable]:
+    """The variables named in `text` (or behind those) that differ between the stages of two steps."""
+    return _behind(now, then, _settings(now, step), _settings(then, before), text)
 
 
 def in_from(now: BuildFacts, then: BuildFacts, text: str) -> list[Variable]:
@@ -79,16 +94,20 @@ def in_from(now: BuildFacts, then: BuildFacts, text: str) -> list[Variable]:
     return _behind(now, then, _settings(now, None), _settings(then, None), text)
 
 
-def lines(build: BuildFacts, stage: str, keyword: str) -> list[str]:
-    """What follows a keyword in a stage and in what it is built on, those of the lowest first."""
-    line = _line(build.dockerfile, _given(build), stage)
-    found = (each for above, _ in reversed(line) for each in above.instructions)
+def lines(build: BuildFacts, step: StepFacts, keyword: str) -> list[str]:
+    """What follows a keyword in the stage of a step and in what that is built on, those of the lowest first."""
+    line = _line(_read(build, step.platform), step.stage)
+    found = (each.instruction for state in reversed(line) for each in state.commands)
     return [" ".join(each.args) for each in found if each.keyword == keyword]
 
 
-def bases(build: BuildFacts, stage: str) -> tuple[Base, ...]:
-    """What the FROM of a stage names, then what the FROM of that stage names, and so on down to the image."""
-    return tuple(base for _, base in _line(build.dockerfile, _given(build), stage))
+def bases(build: BuildFacts, stage: str, platform: str) -> tuple[Base, ...]:
+    """What the FROM of a stage names, then what the FROM of that stage names, and so on down to the image.
+
+    `platform` is that of its steps (`StepFacts.platform`).
+    """
+    line = _line(_read(build, platform), stage)
+    return tuple(Base(each.stage.base, each.base_name, each.base is not None) for each in line if each.stage)
 
 
 def _behind(
@@ -151,50 +170,58 @@ def _variable(name: str, kind: CauseKind, old: str | None, new: str | None) -> V
     return Variable(name, kind, old, new)
 
 
-def _given(build: BuildFacts) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(build.arguments.items()))
+def _read(build: BuildFacts, platform: str) -> _Read:
+    """`platform` is that of a step: "" unless several are built, `own->other` where it is built for another one."""
+    alone = build.platforms[0] if len(build.platforms) == 1 else build.build_platform
+    own, _, _ = platform.partition("->")
+    wanted = next((each for each in build.platforms if platform and own + crossing(own, each) == platform), platform)
+    triggers = tuple((name, image.triggers) for name, image in build.images.items() if image.triggers)
+    given = tuple(sorted(build.arguments.items()))
+    return _Read(build.dockerfile, build.target, given, build.build_platform, wanted or alone, triggers)
 
 
-def _settings(build: BuildFacts, stage: str | None) -> dict[str, _Setting]:
-    return _all_settings(build.dockerfile, _given(build), stage)
+def _settings(build: BuildFacts, step: StepFacts | None) -> dict[str, _Setting]:
+    return _all_settings(_read(build, step.platform if step else ""), step.stage if step else None)
 
 
 @lru_cache(maxsize=64)
-def _all_settings(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str | None) -> dict[str, _Setting]:
+def _all_settings(read: _Read, stage: str | None) -> dict[str, _Setting]:
     """Every variable that a stage, what it is built on, or the head of the Dockerfile sets; later ones win."""
     found: dict[str, _Setting] = {}
-    parsed = parsed_text(dockerfile)
+    parsed = parsed_text(read.dockerfile)
     for instruction in parsed.arguments if parsed else ():
         _take(instruction, found)
-    line = _line(dockerfile, given, stage) if stage is not None else ()
-    for each, _ in reversed(line):
-        for instruction in each.instructions:
-            _take(instruction, found)
+    for state in reversed(_line(read, stage)) if stage is not None else ():
+        for command in state.commands:
+            _take(command.instruction, found)
     return found
 
 
-@lru_cache(maxsize=64)
-def _line(dockerfile: str, given: tuple[tuple[str, str], ...], stage: str) -> tuple[tuple[Stage, Base], ...]:
-    """A stage with what its FROM names, the stage that it is built on with the same, and so on."""
-    parsed = parsed_text(dockerfile)
-    if not parsed:
-        return ()
-    try:
-        values = global_values(parsed.arguments, {}, dict(given), parsed.escape)
-    except UsageError:
-        return ()
-    found: list[tuple[Stage, Base]] = []
-    each = next((each for each in reversed(parsed.stages) if each.shown == stage), None)
+def _line(read: _Read, stage: str) -> tuple[State, ...]:
+    """A stage, the stage that it is built on, and so on; none where BuildKit would refuse the Dockerfile."""
+    graph = _graph(read)
+    states = graph.states if graph else ()
+    each = next((each for each in reversed(states) if each.stage and each.name == stage), None)
+    found: list[State] = []
     while each:
-        try:
-            name = fill(each.base, values, complete=True, escape=parsed.escape).text
-        except WordError:
-            name = each.base
-        above = reversed(parsed.stages[: each.index])
-        below = next((other for other in above if other.name and other.name == name.lower()), None)
-        found.append((each, Base(each.base, name, below is not None)))
-        each = below
+        found.append(each)
+        each = each.base
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _graph(read: _Read) -> Graph | None:
+    parsed = parsed_text(read.dockerfile)
+    if not parsed:
+        return None
+    stage = parsed.stage(read.target)
+    name, arguments = stage.name if stage else "", dict(read.arguments)
+    try:
+        automatic = platform_values(read.own, read.platform, name, arguments)
+        values = global_values(parsed.arguments, automatic, arguments, parsed.escape)
+        return graph_of(parsed, name, values, {}, dict(read.triggers))
+    except UsageError:
+        return None
 
 
 def _take(instruction: Instruction, found: dict[str, _Setting]) -> None:
