@@ -34,6 +34,8 @@ class Asked:
     outputs: dict[str, str] = field(default_factory=dict)
     """What a stage puts out: equal texts are equal bytes; every new key is new bytes where nothing is said."""
     around: Surroundings = field(default_factory=Surroundings)
+    contexts: dict[str, str] = field(default_factory=dict)
+    """The named contexts, as given."""
 
     def but(self, **more: object) -> Asked:
         return replace(self, **more)  # type: ignore[arg-type]
@@ -64,7 +66,7 @@ class Cache:
     def build(self, asked: Asked) -> Imagined:
         """Plan, build and explain."""
         question = Question(
-            parse(asked.dockerfile), asked.target, asked.args, {}, {}, "linux/amd64", around=asked.around
+            parse(asked.dockerfile), asked.target, asked.args, asked.contexts, {}, "linux/amd64", around=asked.around
         )
         operations = derive(question, images=asked.images)
         contents = contents_of(operations, lambda _, selected: _digest(asked.files, selected))
@@ -73,8 +75,9 @@ class Cache:
         plans = planning.planned(operations.steps, planning.fates(keys, memory, asked.request))
         triggers = {name: image.triggers for name, image in asked.images.items()}
         outline = steps_of(
-            question.dockerfile, asked.target, asked.args, build_platform="linux/amd64", triggers=triggers
-        )
+            question.dockerfile, asked.target, asked.args, (), asked.contexts, build_platform="linux/amd64",
+            triggers=triggers,
+        )  # fmt: skip
         steps = tuple(
             StepFacts(
                 f"{step.stage}:{step.index}", step.stage, step.index, step.of, step.instruction, step.text,
@@ -93,6 +96,7 @@ class Cache:
             number, "p", "b", asked.target, float(number), Status.SUCCEEDED, dockerfile=asked.dockerfile,
             arguments=asked.args, images=asked.images, operations=operations, keys=final, contents=contents,
             steps=steps, build_platform=question.build_platform,
+            contexts={name: value for name, value in asked.contexts.items() if "://" not in value},
         )  # fmt: skip
         self.written[number] = asked.files
         ran = {step.id for step in steps if step.verdict is Verdict.MISS}

@@ -411,3 +411,13 @@ def test_an_argument_that_a_trigger_declares(of_stage: bool) -> None:
     build = twice(asked, asked.but(args={"W": "2"}))
     (cause,) = build.causes.values()
     assert (cause.kind, cause.old, cause.new) == ("argument-changed", "W=1", "W=2")
+
+
+def test_a_named_context_becomes_a_folder_or_an_image() -> None:
+    asked = Asked("FROM lay AS app\nCOPY f /g\n", {"f": "f"}, contexts={"lay": "docker-image://busybox"})
+    folder = asked.but(contexts={"lay": "/dir"})
+    cause = twice(asked, folder).causes["app:1"]
+    assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "busybox@bbbbbbbbbbbb", "/dir")
+    assert cause.detail == "The base image is another one."
+    cause = twice(folder, asked).causes["app:1"]
+    assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "/dir", "busybox@bbbbbbbbbbbb")

@@ -38,7 +38,8 @@ def base(pair: Pair) -> Cause | None:
         here, there = pair.now.operations.all[mine], pair.then.operations.all[theirs]
         if here.kind is not Kind.IMAGE and new == old:
             return None
-        if here.platform != there.platform:
+        # A folder is built for no platform.
+        if here.kind is there.kind is Kind.IMAGE and here.platform != there.platform:
             return built_for(pair, there.platform, here.platform)
     argument = _named_by(pair, pair.step)
     said = f"The argument {argument} names another base image." if argument else "The base image is another one."
@@ -169,14 +170,15 @@ def _below(build: BuildFacts, place: int) -> Iterator[int]:
 
 
 def _image(build: BuildFacts, place: int, names: Collection[str] = ()) -> str:
-    """A base for people: its name (of several the one among `names`) and the beginning of its digest."""
+    """A base for people: its name (of several the one among `names`) and the beginning of its digest, or the folder."""
     if place < 0:
         return SCRATCH
     operation = build.operations.all[place]
     identity = operation.value("identity")
     given = [name for name, image in build.images.items() if image.identity == identity]
     if not given:
-        return operation.value("name") or identity
+        name = operation.value("name")
+        return build.contexts.get(name, name) or identity
     return _digested(build, next((name for name in given if name in names), given[0]))
 
 
