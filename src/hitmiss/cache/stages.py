@@ -7,9 +7,9 @@ number: they are paired by what they run and copy, and by their place.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 
 from hitmiss.cache.facts import BuildFacts, StepFacts
 from hitmiss.errors import UsageError
@@ -40,30 +40,40 @@ def text(build: BuildFacts, step: StepFacts, then: BuildFacts | None = None) -> 
     """The text of a step, with the stages that it reads called by name; by those that they had in `then`."""
     if "from=" not in step.text.lower():
         return step.text
-    order = [stage.shown for stage in _stages(build.dockerfile)]
-    pairs = (_between(build, then) if then else None) or {}
+    other = then if then and _comparable(build, then) else build
+    return _naming(build.dockerfile, other.dockerfile)(step.text)
+
+
+@lru_cache(maxsize=64)
+def _naming(now: str, then: str) -> Callable[[str], str]:
+    """What calls the stages in a text of the Dockerfile `now` by name; it works a text out once."""
+    order = [stage.shown for stage in _stages(now)]
+    names = frozenset(order)
+    pairs = _pairs(now, then) or {}
 
     def named(found: re.Match[str]) -> str:
         name = found[2].lower()
         if name.isdecimal() and int(name) < len(order):
             name = order[int(name)]
-        return found[1] + pairs.get(name, name) if name in order else found[0]
+        return found[1] + pairs.get(name, name) if name in names else found[0]
 
-    return _FROM.sub(named, step.text)
+    return cache(partial(_FROM.sub, named))
 
 
 def _between(now: BuildFacts, then: BuildFacts) -> Mapping[str, str] | None:
-    """The stages of `now` that `then` had, with their names there; None where each has the name that it had.
+    """The stages of `now` that `then` had, with their names there; None where each has the name that it had."""
+    return _pairs(now.dockerfile, then.dockerfile) if _comparable(now, then) else None
 
-    Of builds of two Dockerfiles nothing but names is compared.
-    """
-    if now.dockerfile == then.dockerfile or (now.part, now.dockerfile_name) != (then.part, then.dockerfile_name):
-        return None
-    return _pairs(now.dockerfile, then.dockerfile)
+
+def _comparable(now: BuildFacts, then: BuildFacts) -> bool:
+    """Of builds of two Dockerfiles nothing but names is compared."""
+    return (now.part, now.dockerfile_name) == (then.part, then.dockerfile_name)
 
 
 @lru_cache(maxsize=64)
 def _pairs(now: str, then: str) -> Mapping[str, str] | None:
+    if now == then:
+        return None
     mine, theirs = _stages(now), _stages(then)
     if [stage.name for stage in mine] == [stage.name for stage in theirs] or not (mine and theirs):
         return None
