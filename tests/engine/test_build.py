@@ -184,6 +184,27 @@ def test_parallel_stages(project: Project) -> None:
     assert letters(build(project)) == "h h h hh hhhh"
 
 
+@pytest.mark.parametrize("other", ["", "FROM busybox AS other\nRUN echo >/o\n"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        "COPY --from=busybox /bin/ls /l",
+        "COPY --from=docker.io/library/busybox:latest /bin/ls /l",
+        "RUN --mount=from=busybox,target=/m ls /m",
+    ],
+)
+def test_an_image_that_is_also_copied_from(read: str, other: str, project: Project) -> None:
+    """However BuildKit calls it, the FROM that was planned comes."""
+    taken = "COPY --from=other /o /o\n" if other else ""
+    project.dockerfile(f"{other}FROM busybox AS app\n{taken}{read}\n")
+    hitmiss.report(".", cwd=project.path)
+    planned = json.loads(hitmiss.run("plan", "--json", ".", cwd=project.path).stdout)["steps"]
+    found = hitmiss.report(".", cwd=project.path)
+    assert [(step["id"], step["verdict"]) for step in found["steps"]] == [(step["id"], "hit") for step in planned]
+    assert {step["planned"] for step in planned} == {"will hit"}
+    assert sum(step["instruction"].startswith("FROM") for step in planned) == 1
+
+
 def test_one_broken_of_several_at_once(project: Project) -> None:
     project.dockerfile(
         f"""

@@ -9,6 +9,8 @@ from hitmiss.build.fold import Fold
 from hitmiss.build.model import Build, Check, Expected, Foreseen, Place, Planned, Stage, Status, Step, Verdict
 from hitmiss.build.progress import Event, Log, Progress, ProgressGroup, Text, Vertex
 from hitmiss.build.progress import Status as Progressed
+from hitmiss.project import definition
+from hitmiss.project.dockerfile import parse
 from tests.support import streams
 from tests.support.streams import fold, folded, verdicts
 
@@ -518,3 +520,34 @@ def test_text_without_end_does_not_fill_the_memory() -> None:
 def test_a_check_without_a_line() -> None:
     build = fold(streams.events(b'{"warnings":[{"vertex":"v","short":"bm8gbGluZQ==","detail":["YQ==","Yg=="]}]}'))
     assert build.checks == (Check("no line", "a\nb", "", "", 0),)
+
+
+BARE = "FROM docker.io/library/busybox:latest@sha256:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("FROM busybox\nCOPY --from=busybox /bin/ls /l\n", "stage-0:1"),
+        ("FROM busybox AS app\nRUN --mount=from=busybox,target=/m ls /m\n", "app:1"),
+        ("FROM busybox AS a\nRUN x\nFROM busybox AS b\nCOPY --from=a /x /\nCOPY --from=busybox /l /\n", "a:1"),
+    ],
+)
+def test_an_image_that_is_copied_from_too_is_the_announced_from(text: str, step: str) -> None:
+    """BuildKit takes both for one, and may show it without stage and number."""
+    expected = definition.announce(parse(text), "Dockerfile")
+    folding = Fold(Build(status=Status.RUNNING), expected)
+    before = [each.id for each in folding.build(0.0).steps]
+    assert step in before
+    folding.hear(vertex(BARE, 0, 1), 1.0)
+    build = folding.build(1.0)
+    assert [each.id for each in build.steps] == before
+    assert [each.id for each in build.steps if each.verdict is Verdict.HIT] == [step]
+    assert not build.internals
+
+
+def test_an_image_that_is_only_copied_from_is_no_step() -> None:
+    expected = definition.announce(parse("FROM alpine\nCOPY --from=busybox /bin/ls /l\n"), "Dockerfile")
+    build = fold([vertex(BARE, 0, 1)], expected)
+    assert not build.steps
+    assert [each.instruction for each in build.internals] == [BARE]

@@ -91,12 +91,16 @@ class Fold:
         self._announced: dict[tuple[str | None, str, int], _Row] = {}
         self._shown: dict[str, list[_Row]] = {}
         """The announced steps by what the stream calls them."""
+        self._bare: list[_Row] = []
+        """Those of them that it may show without stage and number."""
         self._foreseen: Mapping[tuple[str, str, int], Foreseen] = {}
         for each in expected:
             row = self._row((each.platform, each.stage, each.index, each.instruction), each.of)
             row.place, row.announced = each.place, True
             self._announced[each.platform, each.stage, each.index] = row
             self._shown.setdefault(each.shown or each.instruction, []).append(row)
+            if each.bare:
+                self._bare.append(row)
         self._stage_order = list(dict.fromkeys(row.stage for row in self._rows.values()))
         names = {name for _, name in self._stage_order}
         self._sole_stage = names.pop() if len(names) == 1 else "stage-0"
@@ -230,20 +234,29 @@ class Fold:
     def _place(self, vertex: Seen, group: str) -> None:
         """Finds the step that a vertex seen for the first time belongs to."""
         name = read_name(vertex.name, group)
-        if name is None:
-            self._internals[vertex.digest] = vertex
+        row = self._row_named(name, vertex.digest in self._foreign) if name else self._free_bare(vertex.name)
+        if row is None:
+            if name is None:
+                self._internals[vertex.digest] = vertex
             return
-        stage = name.stage or self._sole_stage
-        foreign = vertex.digest in self._foreign
-        row = self._known_elsewhere(name, stage, at_once=bool(self._bake_target) and not foreign)
-        if row is None and foreign and not self._announces(name, stage):
-            return
-        row = row or self._row_for(name, stage)
-        row.vertices.append((vertex, name.link))
+        row.vertices.append((vertex, name is not None and name.link))
         self._row_of[vertex.digest] = row
         self._layout = None
         if early := self.logs.take(vertex.digest):
             self.logs.put(row.id, early)
+
+    def _row_named(self, name: Name, foreign: bool) -> _Row | None:
+        """The step of that name; None where it is that of a target which this one builds on."""
+        stage = name.stage or self._sole_stage
+        row = self._known_elsewhere(name, stage, at_once=bool(self._bake_target) and not foreign)
+        if row is None and foreign and not self._announces(name, stage):
+            return None
+        return row or self._row_for(name, stage)
+
+    def _free_bare(self, text: str) -> _Row | None:
+        """The announced FROM of an image that a `--from` names too, and that was not shown yet."""
+        rows = self._shown.get(_shown(text), ())
+        return next((row for row in rows if row in self._bare and not row.vertices), None)
 
     def _announced_at(self, name: Name, stage: str) -> _Row | None:
         """What the Dockerfile announced for that place."""

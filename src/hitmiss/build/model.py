@@ -165,6 +165,8 @@ class Expected(msgspec.Struct, frozen=True):
     """What the stream calls it, as far as the Dockerfile decides that; "" for nothing else than the instruction."""
     secret: str = ""
     """What BuildKit calls it where that holds the value of a credential; nobody may read it."""
+    bare: bool = False
+    """Whether the stream may show it without stage and number: a `--from` or mount names the image of this FROM."""
 
 
 class Foreseen(msgspec.Struct, frozen=True):

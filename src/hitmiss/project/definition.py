@@ -184,6 +184,7 @@ def _expected(step: outline.StepOutline, stage: outline.StageOutline, file: str)
         text=step.text,
         shown=step.instruction if text != step.instruction and not step.told else "",
         secret=step.instruction if step.told else "",
+        bare=step.keyword == "FROM" and step.instruction in step.names,
     )
 
 
