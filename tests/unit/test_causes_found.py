@@ -421,3 +421,31 @@ def test_a_named_context_becomes_a_folder_or_an_image() -> None:
     assert cause.detail == "The base image is another one."
     cause = twice(folder, asked).causes["app:1"]
     assert (cause.kind, cause.old, cause.new) == ("base-image-changed", "/dir", "busybox@bbbbbbbbbbbb")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (("COPY f /f", "1"), ("COPY f /f", "2"), (". COPY f /f: 1 file changed since build 3.", ["f"], None, None)),
+        (("RUN a", ""), ("RUN b", ""), (". RUN b: The instruction was edited.", [], "RUN a", "RUN b")),
+        (("RUN a\nRUN b", ""), ("RUN a", ""), (": a step there is gone.", [], "RUN b", None)),
+        (("RUN a", ""), ("RUN a\nRUN b", ""), (": a step there is new.", [], None, "RUN b")),
+    ],
+)
+def test_a_stage_that_went_back_is_read(
+    old: tuple[str, str], new: tuple[str, str], said: tuple[str, list[str], str | None, str | None]
+) -> None:
+    """The stage hits, but is not what its reader read in the only build that had what the reader stands on."""
+
+    def asked(number: str, stage: tuple[str, str]) -> Asked:
+        app = f"FROM busybox AS app\nRUN echo {number}\nCOPY --from=s /f /f\n"
+        return Asked(f"FROM busybox AS s\n{stage[0]}\n{app}", {"f": stage[1]})
+
+    cache = Cache()
+    for each in (asked("1", old), asked("1", new), asked("2", old)):
+        cache.build(each)
+    (cause,) = cache.build(asked("2", new)).causes.values()
+    detail, files, was, is_now = said
+    assert (cause.kind, cause.root, cause.against) == ("stage-output-changed", "app:3", 3)
+    assert cause.detail == f"It reads other bytes of s{detail}"
+    assert ([each.path for each in cause.files], cause.old, cause.new) == (files, was, is_now)

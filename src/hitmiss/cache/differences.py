@@ -7,7 +7,7 @@ files (`changed_files.py`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -110,20 +110,41 @@ class Differences:
                 said = f"It reads other bytes of {ran.stage} than in build {pair.then.number}."
                 began = self._found[ran.id].root
                 return Cause(CauseKind.STAGE_OUTPUT_CHANGED, began, said, against=pair.then.number)
-            return pair.cause(CauseKind.STAGE_OUTPUT_CHANGED, "The stage that it reads is not as it was.")
+            return self._other_stage_that_hit(pair, each.operation, theirs)
         return None
+
+    def _other_stage_that_hit(self, pair: Pair, mine: int, theirs: int) -> Cause:
+        """All of the stage that it reads hit, but is not what it read then."""
+        kind = CauseKind.STAGE_OUTPUT_CHANGED
+        if found := self._first_other(pair.then, (mine, *matching.chain(self._now, mine))):
+            step, cause = found
+            said = f"It reads other bytes of {step.stage}. {step.instruction}: {cause.detail}"
+            return pair.cause(kind, said, files=cause.files, old=cause.old, new=cause.new)
+        gone, come = ground.more_steps(pair, mine, theirs)
+        if gone:
+            return pair.cause(kind, f"It reads other bytes of {gone.stage}: a step there is gone.", old=gone.text)
+        if come:
+            return pair.cause(kind, f"It reads other bytes of {come.stage}: a step there is new.", new=come.text)
+        return pair.cause(kind, "The stage that it reads is not as it was.")
 
     def _deeper(self, pair: Pair) -> Cause | None:
         """What it stands on hit, but is not what it stood on then: the difference of the first such step."""
-        lower = [self.step_at[at] for at in matching.chain(self._now, pair.step.operation) if at in self.step_at]
+        found = self._first_other(pair.then, matching.chain(self._now, pair.step.operation))
+        if found is None:
+            return None
+        step, cause = found
+        return msgspec.structs.replace(cause, root=pair.step.id, detail=f"{step.instruction}: {cause.detail}")
+
+    def _first_other(self, then: BuildFacts, places: Iterable[int]) -> tuple[StepFacts, Cause] | None:
+        """The lowest of the steps at `places` that is not what it was in an earlier build, with its difference."""
+        lower = [self.step_at[at] for at in places if at in self.step_at]
         for each in reversed(lower):
-            other = matching.match(self._now, each, [pair.then])
-            if other is None or self._now.keys[each.operation] == other.then.keys[other.before.operation]:
+            other = matching.match(self._now, each, [then])
+            if other is None or self._now.keys[each.operation] == then.keys[other.before.operation]:
                 continue
             cause = self.first(other)
             if cause.kind is not CauseKind.UNKNOWN:
-                said = f"{each.instruction}: {cause.detail}"
-                return msgspec.structs.replace(cause, root=pair.step.id, detail=said)
+                return each, cause
         return None
 
     def _beneath(self, pair: Pair) -> Cause | None:

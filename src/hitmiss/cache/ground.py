@@ -74,19 +74,27 @@ def position(pair: Pair) -> Cause | None:
     mine, theirs = _put_on(pair)
     if _key(pair.now, mine) == _key(pair.then, theirs):
         return None
-    gone = _between(pair.then, theirs, _key(pair.now, mine)) or _beside(pair.then, theirs, pair.now, mine)
+    gone, come = more_steps(pair, mine, theirs)
     if gone:
-        below = any(matching.same(pair.then, gone[-1], pair.now))
+        below = any(matching.same(pair.then, gone, pair.now))
         said = "A step that stood above it stands below it now." if below else "A step above it is gone."
-        return pair.cause(CauseKind.STEP_REMOVED, said, old=gone[-1].text)
-    come = _between(pair.now, mine, _key(pair.then, theirs)) or _beside(pair.now, mine, pair.then, theirs)
+        return pair.cause(CauseKind.STEP_REMOVED, said, old=gone.text)
     if come:
-        above = any(matching.same(pair.now, come[-1], pair.then))
+        above = any(matching.same(pair.now, come, pair.then))
         said = "A step that stood below it stands above it now." if above else "A step above it is new."
-        return pair.cause(CauseKind.STEP_INSERTED, said, new=come[-1].text)
+        return pair.cause(CauseKind.STEP_INSERTED, said, new=come.text)
     if mine >= 0 and theirs >= 0 and _all_keys(pair.now, mine) == _all_keys(pair.then, theirs):
         return pair.cause(CauseKind.STEP_INSERTED, "Where it stands, the steps above it are in another order.")
     return None
+
+
+def more_steps(pair: Pair, mine: int, theirs: int) -> tuple[StepFacts | None, StepFacts | None]:
+    """The lowest step that stood above the operation `mine` then and is gone; else the lowest that is new."""
+    gone = _between(pair.then, theirs, _key(pair.now, mine)) or _beside(pair.then, theirs, pair.now, mine)
+    if gone:
+        return gone[-1], None
+    come = _between(pair.now, mine, _key(pair.then, theirs)) or _beside(pair.now, mine, pair.then, theirs)
+    return None, come[-1] if come else None
 
 
 def other_stage(pair: Pair) -> Cause | None:
