@@ -145,10 +145,11 @@ def held(live: Live, number: int, count: int) -> None:
     crew = live.session._crew
     builds = {name: member.last for name, member in crew.members.items() if member.last.number == number}
     assert len(builds) == count
-    compare(builds, {name: [crew.members[each].last for each in crew.space.stands_on(name)] for name in builds})
-    for build in builds.values():
+    below = {name: [crew.members[each].last for each in crew.space.stands_on(name)] for name in builds}
+    compare(builds, below)
+    for name, build in builds.items():
         no_plan_was_wrong(build)
-        no_cause_is_unknown(build)
+        no_cause_is_unknown(build, below[name])
     no_cause_is_unknown(crew.shown())
 
 

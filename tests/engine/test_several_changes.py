@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -330,6 +331,37 @@ async def test_what_stands_on_a_broken_target_waits(project: Project, nonce: str
     await live.idle()
     assert {part.name: part.status for part in live.snapshot.build.parts}["base"] is Status.FAILED
     assert not [step for step in live.snapshot.build.steps if step.bake_target == "app" and step.verdict == "failed"]
+
+
+def test_a_chain_that_begins_in_another_target(project: Project, nonce: str) -> None:
+    project.write(
+        "docker-bake.hcl",
+        'target "base" { dockerfile = "base.Dockerfile" }\ntarget "default" { contexts = { base = "target:base" } }\n',
+    )
+    project.write("base.Dockerfile", f"FROM busybox\nRUN echo {nonce}\nCOPY base /\nRUN cat /base\n")
+    project.dockerfile(
+        "FROM base AS app\nRUN echo app\nFROM busybox\nCOPY --from=base /base /\nCOPY --from=app /base /\n"
+    )
+    project.write("base", "1")
+    hitmiss.report(".", cwd=project.path)
+    project.write("base", "2")
+    planned = json.loads(hitmiss.run("plan", "--json", ".", cwd=project.path).stdout)
+    found = hitmiss.report(".", cwd=project.path)
+    told = json.loads(hitmiss.run("why", "--json", cwd=project.path).stdout)
+    chain = {
+        "base:stage-0:3": ("files-changed", "base:stage-0:3"),
+        "base:stage-0:4": ("parent-missed", "base:stage-0:3"),
+        "default:app:1": ("parent-missed", "base:stage-0:3"),
+    }
+    read = {
+        "default:stage-1:2": ("stage-output-changed", "base:stage-0:3"),
+        "default:stage-1:3": ("parent-missed", "base:stage-0:3"),
+    }
+    for report, causes in ((planned, chain), (found, chain | read), (told, chain | read)):
+        steps = [step for step in report["steps"] if step["cause"]]
+        assert {step["id"]: (step["cause"]["kind"], step["cause"]["root"]) for step in steps} == causes
+    said = " ".join(hitmiss.run("why", "echo app", cwd=project.path).stdout.decode().split())
+    assert "A step before it ran: ◆ COPY base /" in said
 
 
 # What is chosen

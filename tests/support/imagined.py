@@ -36,6 +36,14 @@ class Asked:
     around: Surroundings = field(default_factory=Surroundings)
     contexts: dict[str, str] = field(default_factory=dict)
     """The named contexts, as given."""
+    linked: dict[str, Asked] = field(default_factory=dict)
+    """The targets that are named contexts."""
+
+    def question(self) -> Question:
+        return Question(
+            parse(self.dockerfile), self.target, self.args, self.contexts, {}, "linux/amd64", around=self.around,
+            linked={name: each.question() for name, each in self.linked.items()},
+        )  # fmt: skip
 
     def but(self, **more: object) -> Asked:
         return replace(self, **more)  # type: ignore[arg-type]
@@ -65,9 +73,7 @@ class Cache:
 
     def build(self, asked: Asked) -> Imagined:
         """Plan, build and explain."""
-        question = Question(
-            parse(asked.dockerfile), asked.target, asked.args, asked.contexts, {}, "linux/amd64", around=asked.around
-        )
+        question = asked.question()
         operations = derive(question, images=asked.images)
         contents = contents_of(operations, lambda _, selected: _digest(asked.files, selected))
         keys = Keys(operations, contents, salt=SALT, same_as=self.same_as)

@@ -449,3 +449,45 @@ def test_a_stage_that_went_back_is_read(
     assert (cause.kind, cause.root, cause.against) == ("stage-output-changed", "app:3", 3)
     assert cause.detail == f"It reads other bytes of s{detail}"
     assert ([each.path for each in cause.files], cause.old, cause.new) == (files, was, is_now)
+
+
+def on_target(text: str, files: dict[str, str]) -> Asked:
+    """A target that builds on the target `low`."""
+    low = Asked("FROM busybox AS b\nRUN z\nCOPY g /g\nRUN y\n", files)
+    return Asked(text, files, contexts={"base": "target:low"}, linked={"base": low})
+
+
+ON_TARGET = "FROM base AS app\nRUN a\nRUN b\n"
+FROM_TARGET = "FROM busybox AS app\nCOPY --from=base /g /g\nRUN b\n"
+
+
+def test_a_chain_that_begins_in_another_target() -> None:
+    build = twice(on_target(ON_TARGET, {"g": "1"}), on_target(ON_TARGET, {"g": "2"}))
+    assert {step: (cause.kind.value, cause.root, cause.through) for step, cause in build.causes.items()} == {
+        "app:1": ("parent-missed", "low:b:3", ()),
+        "app:2": ("parent-missed", "low:b:3", ("app:1",)),
+    }
+    assert build.causes["app:1"].detail == "A step of low, which it is built on, ran."
+
+
+def test_what_is_copied_from_another_target() -> None:
+    build = twice(on_target(FROM_TARGET, {"g": "1"}), on_target(FROM_TARGET, {"g": "2"}))
+    cause = build.causes["app:2"]
+    assert (cause.kind, cause.root) == ("stage-output-changed", "low:b:3")
+    assert cause.detail == "It reads other bytes of low than in build 1."
+
+
+@pytest.mark.parametrize(
+    ("text", "step", "kind", "detail"),
+    [
+        (ON_TARGET, "app:1", "base-image-changed", "The target low, which it is built on, is not what it was."),
+        (FROM_TARGET, "app:2", "stage-output-changed", "It reads other bytes of low than in build 1."),
+    ],
+)
+def test_another_target_hits_and_is_not_what_it_was(text: str, step: str, kind: str, detail: str) -> None:
+    cache = Cache()
+    first, then = on_target(text, {"g": "1"}), on_target(text, {"g": "2"})
+    cache.build(first)
+    cache.build(then.linked["base"])
+    cause = cache.build(then).causes[step]
+    assert (cause.kind, cause.root, cause.detail) == (kind, step, detail)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from hitmiss.build.model import stage_id
 from hitmiss.cache import derive_exec, derive_files
 from hitmiss.cache.canonical import NOTHING, Operated
 from hitmiss.cache.operations import Image, Operations, StepRef
@@ -44,9 +45,10 @@ def derive(
     keys: dict[object, Key] = {}
     out = Operated()
     steps: dict[StepRef, int] = {}
+    linked: dict[int, str] = {}
     for platform in wanted:
-        Deriver(Pass(question, platform, keys), images or {}, out, steps, several=len(wanted) > 1).all()
-    return Operations(tuple(out.all), steps)
+        Deriver(Pass(question, platform, keys), images or {}, out, steps, linked, several=len(wanted) > 1).all()
+    return Operations(tuple(out.all), steps, linked)
 
 
 def _wanted(question: Question, platforms: Sequence[str]) -> tuple[str, ...]:
@@ -76,6 +78,7 @@ class Deriver:
         images: Mapping[str, Image],
         out: Operated,
         steps: dict[StepRef, int],
+        linked: dict[int, str],
         *,
         several: bool = False,
         prefix: str = "",
@@ -86,6 +89,7 @@ class Deriver:
         self.images = images
         self.out = out
         self.steps = steps
+        self.linked = linked
         self.several = several
         self.places: dict[Work, int] = {}
         """What later operations are put on."""
@@ -138,8 +142,11 @@ class Deriver:
     def _linked(self, context: str, name: str) -> int:
         """What another target puts out: all its operations, and the place of the last."""
         run = Pass(self.run.question.linked[context], self.run.platform, {})
-        other = Deriver(run, self.images, self.out, {}, prefix=f"{self.prefix}{name}:")
+        prefix = f"{self.prefix}{name}:"
+        other = Deriver(run, self.images, self.out, {}, self.linked, several=self.several, prefix=prefix)
         other.all()
+        for (platform, stage, index), place in other.steps.items():
+            self.linked.setdefault(place, f"{stage_id(name, platform, stage)}:{index}")
         return other.last(run.graph.target)
 
     # What the other files ask for

@@ -110,6 +110,10 @@ class Differences:
                 said = f"It reads other bytes of {ran.stage} than in build {pair.then.number}."
                 began = self._found[ran.id].root
                 return Cause(CauseKind.STAGE_OUTPUT_CHANGED, began, said, against=pair.then.number)
+            if came := self._elsewhere(pair, each.operation, theirs):
+                target, began = came
+                said = f"It reads other bytes of {target} than in build {pair.then.number}."
+                return Cause(CauseKind.STAGE_OUTPUT_CHANGED, began, said, against=pair.then.number)
             return self._other_stage_that_hit(pair, each.operation, theirs)
         return None
 
@@ -149,11 +153,48 @@ class Differences:
 
     def _beneath(self, pair: Pair) -> Cause | None:
         """What it stands on is no step of this target but of another one, and not what it was."""
-        chain = matching.chain(self._now, pair.step.operation)
-        mine = {self._now.keys[at] for at in chain if at not in self.step_at}
-        if mine <= {pair.then.keys[at] for at in matching.chain(pair.then, pair.before.operation)}:
+        mine, theirs = (
+            matching.below(self._now, pair.step.operation),
+            matching.below(pair.then, pair.before.operation),
+        )
+        came = self._elsewhere(pair, mine, theirs)
+        if came is None:
             return None
-        return pair.cause(CauseKind.BASE_IMAGE_CHANGED, "The target that it is built on is not what it was.")
+        target, began = came
+        if began == pair.step.id:
+            said = f"The target {target}, which it is built on, is not what it was."
+            return pair.cause(CauseKind.BASE_IMAGE_CHANGED, said)
+        said = f"A step of {target}, which it is built on, ran."
+        return Cause(CauseKind.PARENT_MISSED, began, said, against=pair.then.number)
+
+    def _elsewhere(self, pair: Pair, mine: int, theirs: int) -> tuple[str, str] | None:
+        """The other target that puts out the operation `mine`, where that is not what `theirs` was; and the id of the
+        step where that began: one of that target that ran, or where all of them hit, the step itself.
+        """
+        operations, keys = self._now.operations, self._now.keys
+        last, before = _uppermost(self._now, mine), _uppermost(pair.then, theirs)
+        if last < 0 or last in self.step_at or (before >= 0 and keys[last] == pair.then.keys[before]):
+            return None
+        known = {*pair.then.keys, *self._e.known}
+        began, waiting, seen = pair.step.id, [last], {last}
+        while waiting:
+            at = waiting.pop(0)
+            if at in operations.linked and at not in self.step_at:
+                if keys[at] in known:
+                    continue
+                # Where it began is this one, or below it.
+                began, waiting, seen = operations.linked[at], [], {at}
+            below = sorted(operations.all[at].inputs, key=lambda each: bool(each.selected))
+            waiting += [each.operation for each in below if each.operation not in seen]
+            seen.update(waiting)
+        return operations.linked[last].partition(":")[0], began
+
+
+def _uppermost(build: BuildFacts, place: int) -> int:
+    """The first operation from `place` down that is a step, of this target or another one; -1 where there is none."""
+    steps = {*build.operations.linked, *(step.operation for step in build.steps)}
+    down = (place, *matching.chain(build, place)) if place >= 0 else ()
+    return next((at for at in down if at in steps), -1)
 
 
 def address(sources: Sequence[Operation]) -> str:

@@ -78,11 +78,13 @@ class Operation(msgspec.Struct, frozen=True):
 class Operations(msgspec.Struct, frozen=True):
     """The operations of a build, inputs before what reads them, and which of them each step of the stream is.
 
-    `steps` points at the operation whose verdict the stream shows under the step's name.
+    `steps` points at the operation whose verdict the stream shows under the step's name. `linked` are the steps of
+    other targets that this one builds on: their ids there, by the places of their operations.
     """
 
     all: tuple[Operation, ...]
     steps: Mapping[StepRef, int]
+    linked: Mapping[int, str] = {}
 
 
 class Image(msgspec.Struct, frozen=True):

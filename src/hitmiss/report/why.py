@@ -41,7 +41,7 @@ def print_plan(build: Build, total: float | None, console: Console) -> None:
     words += [f"about {seconds(total)}"] if total is not None else []
     console.print(Text(", ".join(words)), highlight=False, soft_wrap=True)
     for step in build.steps:
-        if step.cause and step.cause.root == step.id:
+        if _begins(step, build):
             _print_reason(step, build, console)
 
 
@@ -72,13 +72,19 @@ def print_history(builds: Sequence[Past], right: int, planned: int, console: Con
 def print_diff(old: Build, new: Build, gone: Sequence[Step], console: Console) -> None:
     """What differs between two builds, by the steps of the newer one; `gone` are the steps that the older alone has."""
     console.print(Text(f"build {old.number} → build {new.number}", "bold"), highlight=False)
-    differ = [step for step in new.steps if step.cause and step.cause.root == step.id]
+    differ = [step for step in new.steps if _begins(step, new)]
     for step in differ:
         _print_step(step, difference(step, new), console)
     for step in gone:
         _print_step(step, [(Part(f"It is not in build {new.number}.", Role.STRONG),)], console)
     if not differ and not gone:
         console.print("All steps are the same.", highlight=False)
+
+
+def _begins(step: Step, build: Build) -> bool:
+    """Whether a step is where it began, or the first that is known: the target where it began may not be there."""
+    root = build.step(step.cause.root) if step.cause else None
+    return step.cause is not None and (root is None or root.id == step.id or root.cause is None)
 
 
 def misses(build: Build) -> list[Step]:
