@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from hitmiss.build.model import Build, Check, Place, Stage, Status, Step, Verdict
-from hitmiss.report import terminal
+from hitmiss.build.model import Build, Cause, CauseKind, Check, Place, Stage, Status, Step, Verdict
+from hitmiss.report import terminal, why
 from hitmiss.symbols import SYMBOLS, plain, seconds, size
 from tests.support import streams
 
@@ -200,3 +200,16 @@ def test_caches_that_were_not_there_are_told() -> None:
     shown, out = console()
     terminal.print_checks(build_of(step(Verdict.HIT), internals=(work,)), shown)
     assert out.getvalue() == "! The cache of r.io/c:1 was not found (there is none yet).\n"
+
+
+def test_a_difference_that_began_in_a_target_that_is_not_there() -> None:
+    """Its first step is told, and what ran because of that is not."""
+    root, said = "base:b:3", "A step of base, which it is built on, ran."
+    first = step(Verdict.MISS, "RUN first", cause=Cause(CauseKind.PARENT_MISSED, root, said))
+    through = Cause(CauseKind.PARENT_MISSED, root, "RUN first ran.", through=("a:1",))
+    then = step(Verdict.MISS, "RUN then", id="a:2", index=2, cause=through)
+    shown, out = console()
+    why.print_diff(build_of(), build_of(first, then), (), shown)
+    assert "RUN first" in out.getvalue()
+    assert said in out.getvalue()
+    assert "MISS  RUN then" not in out.getvalue()

@@ -82,9 +82,11 @@ def print_diff(old: Build, new: Build, gone: Sequence[Step], console: Console) -
 
 
 def _begins(step: Step, build: Build) -> bool:
-    """Whether a step is where it began, or the first that is known: the target where it began may not be there."""
-    root = build.step(step.cause.root) if step.cause else None
-    return step.cause is not None and (root is None or root.id == step.id or root.cause is None)
+    """Whether a step is where a chain began, or the first of it here: the target where it began may not be there."""
+    if step.cause is None:
+        return False
+    root = build.step(step.cause.root)
+    return step.cause.root == step.id or ((root is None or root.cause is None) and not step.cause.through)
 
 
 def misses(build: Build) -> list[Step]:
