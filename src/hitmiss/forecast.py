@@ -168,7 +168,7 @@ class Forecaster:
             plan = self._as_read(plan, doubts, done)
             facts = self._happened(plan, build, done, doubts)
             facts = msgspec.structs.replace(facts, copies=self._copies(facts, build, left))
-            ran = {step.id for step in facts.steps if step.verdict in (Verdict.MISS, Verdict.FAILED)}
+            ran = {step.id for step in facts.steps if _began(step)}
             past = self.remembered.builds()
             known = self.remembered.known_before(facts, plan.memory)
             why = self._causes(msgspec.structs.replace(plan.evidence, now=facts, ran=ran, known=known))
@@ -405,6 +405,13 @@ def _request(definition: Definition, options: BuildOptions) -> planning.Request:
     given = {stage.name for stage in definition.question.dockerfile.stages} if definition.question else set()
     asked = {name for each in options.no_cache_filter for name in each.lower().split(",")}
     return planning.Request(options.no_cache, frozenset(asked & given - {""}))
+
+
+def _began(step: StepFacts) -> bool:
+    """Whether it ran, to its end or not. One that should hit may have been stopped while it was looked up."""
+    if step.verdict is Verdict.CANCELED:
+        return step.planned is not Planned.HIT
+    return step.verdict in (Verdict.MISS, Verdict.FAILED)
 
 
 def _elsewhere_perhaps(

@@ -10,6 +10,7 @@ import pytest
 from tests.support import hitmiss
 from tests.support.engine import PrivateEngine
 from tests.support.project import Project
+from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.usefixtures("engine_env")
 
@@ -42,6 +43,28 @@ def test_a_hit_whose_files_changed_since_the_build_before(project: Project, engi
         "    ~ src/core/main.py  +7 B",
     ]
     assert "cache" not in differ
+
+
+def stopped(project: Project, marker: str) -> None:
+    """A build that is canceled while its step with the marker runs."""
+    process = hitmiss.start("build", cwd=project.path)
+    wait_for(lambda: hitmiss.steps_running(marker), 30, "the step to run")
+    hitmiss.stop(process)
+
+
+def test_a_canceled_step_keeps_its_cause(project: Project) -> None:
+    marker = f"marker{uuid4().hex}"
+    text = "FROM busybox\nRUN {}\nRUN : after\n"
+    project.write("Dockerfile", text.format(f": {marker}"))
+    hitmiss.report(cwd=project.path)
+    project.write("Dockerfile", text.format(f"sleep 600; : {marker}"))
+    stopped(project, marker)
+    why = said(project, "why", "2").splitlines()
+    assert why[:3] == [
+        f"CANCELED  RUN sleep 600; : {marker}  Dockerfile:2",
+        "  It was stopped before its end.",
+        "  The instruction itself changed since build 1:",
+    ]
 
 
 def test_steps_that_one_of_two_builds_has(project: Project) -> None:

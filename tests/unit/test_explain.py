@@ -106,6 +106,16 @@ def test_an_instruction_is_compared_word_by_word() -> None:
     assert text_of(now) == "  now  RUN make -j8 all && x"
 
 
+def test_a_step_that_was_stopped_keeps_its_cause() -> None:
+    cause = Cause(CauseKind.INSTRUCTION_CHANGED, "s:1", "", old="RUN make", new="RUN make x", against=17)
+    stopped = step("s", 1, "RUN make x", Verdict.CANCELED, cause=cause)
+    assert alone(stopped).splitlines()[:2] == [
+        "It was stopped before its end.",
+        "The instruction itself changed since build 17:",
+    ]
+    assert alone(msgspec.structs.replace(stopped, cause=None)) == "It was stopped before its end."
+
+
 def test_of_long_instructions_what_is_alike_is_left_out() -> None:
     words = [f"word{n}" for n in range(900)]
     cause = Cause(

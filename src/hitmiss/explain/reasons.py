@@ -67,14 +67,21 @@ def _story(step: Step, build: Build) -> list[Line]:
     if step.verdict is Verdict.PENDING:
         return _planned(step, build)
     if step.verdict in RAN:
+        stopped = [say(_STOPPED, Role.DIM)] if step.verdict is Verdict.CANCELED else []
         if step.cause:
-            return list(_caused(step, step.cause, build))
-        running = step.verdict is Verdict.RUNNING
-        return [say("It runs now; why is not known yet." if running else "It ran; why is not known.", Role.DIM)]
+            return [*stopped, *_caused(step, step.cause, build)]
+        return stopped or [say(_UNKNOWN[step.verdict], Role.DIM)]
     if step.verdict is Verdict.SKIPPED:
         return [say("Never looked at: the build ended before.", Role.DIM)]
     return [say("BuildKit's own work: it is done in every build.", Role.DIM)]
 
+
+_STOPPED = "It was stopped before its end."
+_UNKNOWN = {
+    Verdict.RUNNING: "It runs now; why is not known yet.",
+    Verdict.MISS: "It ran; why is not known.",
+    Verdict.FAILED: "It ran; why is not known.",
+}
 
 _NOTES = {
     Note.EARLY_CUTOFF: "A step before it ran again, but wrote the same bytes as before: so this one did not have to.",
