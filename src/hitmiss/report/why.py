@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from hitmiss.build.model import Build, Planned, Step, Verdict
+from hitmiss.build.model import Build, Planned, Status, Step, Verdict
 from hitmiss.explain import Line, Part, Role, difference, headline, place, plain_words, reason
 from hitmiss.snapshot import Past
 from hitmiss.symbols import PLANS, plain, seconds
@@ -25,7 +25,7 @@ _COLOURS = {
     Role.MISS: "yellow",
     Role.WARNING: "yellow",
 }
-_RAN = frozenset({Verdict.MISS, Verdict.FAILED})
+_RAN = frozenset({Verdict.MISS, Verdict.FAILED, Verdict.CANCELED})
 
 
 def print_plan(build: Build, total: float | None, console: Console) -> None:
@@ -47,12 +47,14 @@ def print_plan(build: Build, total: float | None, console: Console) -> None:
 
 def print_why(build: Build, steps: Sequence[Step], console: Console, *, newcomer: bool) -> None:
     """Why these steps of a build ran, or did not; `newcomer` adds what that means in plain words."""
+    when = f" · {_when(build.started)}" if build.started else ""
+    console.print(Text(f"build {build.number} · {build.status}{when}", "bold"), highlight=False)
     for step in steps:
         _print_reason(step, build, console)
         if newcomer and (words := plain_words(step)):
             console.print(Text(f"  {words}", "bright_black"), highlight=False, soft_wrap=True)
-    if not steps:
-        console.print(f"Build {build.number}: every step came from the cache.", highlight=False)
+    for sentence in () if newcomer else _around(build):
+        console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def print_history(builds: Sequence[Past], right: int, planned: int, console: Console) -> None:
@@ -89,8 +91,24 @@ def _begins(step: Step, build: Build) -> bool:
     return step.cause.root == step.id or ((root is None or root.cause is None) and not step.cause.through)
 
 
+def _around(build: Build) -> Iterable[str]:
+    """What there is to say of the steps that did not run."""
+    if not misses(build):
+        yield _NONE_RAN.get(build.status, "No step ran.")
+    skipped = build.count(Verdict.SKIPPED)
+    if skipped and build.status is not Status.SUCCEEDED:
+        yield f"{skipped:,} {'step was' if skipped == 1 else 'steps were'} not reached."
+
+
+_NONE_RAN = {
+    Status.SUCCEEDED: "Every step came from the cache.",
+    Status.FAILED: "No step ran before it failed.",
+    Status.CANCELED: "No step ran before it was canceled.",
+}
+
+
 def misses(build: Build) -> list[Step]:
-    """The steps that ran, roots first read: in the order of the tree."""
+    """The steps that ran, to their end or not, roots first read: in the order of the tree."""
     return [step for step in build.steps if step.verdict in _RAN]
 
 
