@@ -392,6 +392,8 @@ class Crew:
         try:
             if build.status is not Status.CANCELED:
                 await asyncio.to_thread(self._store.remember_durations, member.key, build.builder, ran(build))
+            if build.status is Status.FAILED and not any(step.verdict.looked_at for step in build.steps):
+                await asyncio.to_thread(self._store.remember_no_step, member.key, build.wrong)
             if self.own and not build.platforms:
                 build = msgspec.structs.replace(build, platforms=await self.own)
                 self.amend(member, build)

@@ -29,6 +29,7 @@ from hitmiss.past import past_of
 from hitmiss.report import json_report, why
 from hitmiss.runner import project_folder
 from hitmiss.settings import BuildOptions
+from hitmiss.symbols import plain
 from hitmiss.workspace import open_workspace
 
 _NO_BUILD = "No build of this project is remembered yet."
@@ -71,6 +72,8 @@ def explain(step: str, project: str, *, number: int | None, as_json: bool) -> in
     folder = _folder(project)
     with _store() as store:
         build = _shown(_remembered(store, folder, number))
+        if number is None:
+            _warn_of_later(store, folder)
     steps = _named(build, step) if step else why.misses(build)
     if as_json:
         _write(json_report.report(build, only={each.id for each in steps}))
@@ -91,6 +94,7 @@ def history(project: str, *, limit: int, as_json: bool) -> int:
         newest = sorted(began, key=lambda number: began[number], reverse=True)[:limit]
         builds = [past for number in newest for past in found if past.number == number]
         scores = [store.plan_score(part) for part in parts]
+        _warn_of_later(store, folder)
     right, planned = sum(score[0] for score in scores), sum(score[1] for score in scores)
     if as_json:
         _write(json_report.history_report(builds, right, planned))
@@ -142,6 +146,13 @@ def _remembered(store: Store, folder: Path, number: int | None) -> dict[str, Bui
             f"Build {number} of this project is not remembered.", "`hitmiss history` lists those that are."
         )
     return {facts.part: facts for facts in found}
+
+
+def _warn_of_later(store: Store, folder: Path) -> None:
+    """Say of a build that left nothing to explain, so that an older one is not taken for it."""
+    for part in store.parts(folder) or (folder,):
+        if why := store.no_step(part):
+            _warn(f"A later build failed before its first step: {plain(why)}")
 
 
 def _named(build: Build, step: str) -> list[Step]:

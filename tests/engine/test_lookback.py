@@ -69,6 +69,24 @@ def test_a_canceled_build(project: Project) -> None:
     assert why[-1] == "1 step was not reached."
 
 
+def test_a_later_build_that_failed_before_its_first_step(project: Project) -> None:
+    text = f"FROM busybox\nRUN : {uuid4().hex}\n"
+    project.write("Dockerfile", text)
+    hitmiss.report(cwd=project.path)
+    for broken in ("FROM 127.0.0.1:9/nosuch\n", f"# check=error=true\n{text}run :\n"):
+        project.write("Dockerfile", broken)
+        hitmiss.report(cwd=project.path, code=1)
+        for command in ("why", "history"):
+            done = hitmiss.run(command, cwd=project.path)
+            assert done.stderr.decode().startswith("! A later build failed before its first step: ")
+            assert "build 2" not in done.stdout.decode()
+    project.write("Dockerfile", text)
+    hitmiss.report(cwd=project.path)
+    done = hitmiss.run("why", cwd=project.path)
+    assert done.stdout.decode().splitlines()[0].startswith("build 2 · succeeded · ")
+    assert done.stderr == b""
+
+
 def test_steps_that_one_of_two_builds_has(project: Project) -> None:
     text = f"FROM busybox AS a\nRUN : {uuid4().hex}\nCOPY old /\n"
     project.write("old", "old")

@@ -57,6 +57,16 @@ def store(path: Path) -> Iterator[Store]:
     assert notices == []
 
 
+def test_a_build_before_whose_first_step_it_failed_is_kept_until_the_next_one(store: Store) -> None:
+    store.remember(facts())
+    store.remember_no_step(SHOP, "bad \udcff")
+    store.remember_no_step(SHOP, "no such image")
+    assert store.no_step(SHOP) == "no such image"
+    assert store.no_step("/home/me/other") == ""
+    store.remember(facts())
+    assert store.no_step(SHOP) == ""
+
+
 def test_a_build_comes_back_as_it_was(store: Store, path: Path) -> None:
     kept = store.remember(facts(started=123.0 + time.time()))
     assert kept == msgspec.structs.replace(facts(started=kept.started), number=1)

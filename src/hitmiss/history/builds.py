@@ -80,11 +80,21 @@ class Builds(Database):
             kept = msgspec.structs.replace(facts, number=number)
             db.execute(_INSERT, _columns(kept))
             db.execute("DELETE FROM build WHERE project = ? AND number <= ?", (project, number - KEEP_BUILDS))
+            db.execute("DELETE FROM fact WHERE name = ?", (_no_step(project),))
             known = [(builder, key, number, project, now, told.get(key, ""), key in told) for key in sure]
             db.executemany(_KNOW, known)
             return kept
 
         return self._write(keep, facts)
+
+    def remember_no_step(self, project: Path | str, why: str) -> None:
+        """Keep, until a build of the project is remembered, that one failed before its first step, and why."""
+        self._do([("INSERT OR REPLACE INTO fact VALUES (?, ?)", (_no_step(plain(project)), plain(why).encode()))])
+
+    def no_step(self, project: Path | str) -> str:
+        """Why a build after the latest remembered one failed before its first step; "" where none did."""
+        row = self._one("SELECT value FROM fact WHERE name = ?", (_no_step(plain(project)),))
+        return cast(bytes, row[0]).decode() if row else ""
 
     def remember_alarms(self, project: Path | str, number: int, alarms: Mapping[str, str]) -> None:
         """Keep alarms that came after a build was remembered, by the ids of its steps."""
@@ -210,6 +220,10 @@ _KNOW = """
     number = excluded.number, project = excluded.project, seen = excluded.seen,
     record = CASE WHEN ? THEN excluded.record ELSE record END
 """
+
+
+def _no_step(project: str) -> str:
+    return f"no step {project}"
 
 
 def _seen(value: bytes) -> Seen:
