@@ -379,7 +379,9 @@ class Forecaster:
         """The facts of the plan with what came of them."""
         steps = tuple(outcome(each, done.get(ref(each))) for each in plan.facts.steps)
         succeeded = build.status is Status.SUCCEEDED
-        hits = {step.operation for step in steps if succeeded and step.verdict is Verdict.HIT and step.operation >= 0}
+        # A hit that BuildKit left out, as a build beside this one had it, tells nothing of bytes that are the same.
+        told = {step.id for step in done.values() if step.verdict is Verdict.HIT and step.started}
+        hits = {step.operation for step in steps if succeeded and step.id in told and step.operation >= 0}
         keys, learned = planning.settled(plan.keys, hits - doubts.unsure, plan.memory)
         self.remembered.learned(learned)
         right, planned = notes.score(steps)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -203,6 +204,31 @@ def test_an_image_that_is_also_copied_from(read: str, other: str, project: Proje
     assert [(step["id"], step["verdict"]) for step in found["steps"]] == [(step["id"], "hit") for step in planned]
     assert {step["planned"] for step in planned} == {"will hit"}
     assert sum(step["instruction"].startswith("FROM") for step in planned) == 1
+
+
+def test_two_builds_of_one_project_at_the_same_time(project: Project) -> None:
+    nonce = uuid4().hex
+    project.dockerfile(f"""
+        FROM busybox AS base
+        WORKDIR /app
+        COPY rarely .
+        FROM base AS assets
+        COPY rarely tools/
+        RUN cat tools/*; : {nonce}
+        FROM base AS final
+        COPY --from=assets /app/tools static/
+        COPY often .
+        RUN sleep 0.3; cat often
+    """)
+    project.write("rarely", nonce)
+    project.write("often", nonce)
+    hitmiss.report(cwd=project.path)
+    project.write("often", f"{nonce} edited")
+    both = [hitmiss.start("build", "--json", cwd=project.path) for _ in range(2)]
+    for out, _ in [process.communicate(timeout=60) for process in both]:
+        found = [step["verdict"] for step in json.loads(out)["steps"]]
+        assert found[:-2] == ["hit"] * 6
+        assert set(found[-2:]) <= {"hit", "miss"}
 
 
 def test_one_broken_of_several_at_once(project: Project) -> None:

@@ -1,7 +1,7 @@
 """The rules by which the stream becomes steps: verdicts, the tree, what is made anew, times, sizes, words."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 
@@ -312,6 +312,22 @@ def test_work_that_was_given_up_for_another_builds_is_what_that_one_did() -> Non
         folding.hear(vertex("[own 3/3] RUN b", 2, 3), 0.0)
         folding.end(Status.SUCCEEDED, 3.0)
         assert verdicts(folding.build(3.0)) == {"own:1": "hit", "own:2": "miss", "own:3": "miss"}
+
+
+def test_what_a_build_beside_this_one_had_looked_at_was_a_hit() -> None:
+    """BuildKit leaves it out of the second stream, and names what both share after the first one's digests."""
+    texts = ("FROM x", "COPY a .", "COPY b .", "RUN c", "RUN d")
+    names = [f"[a {index}/5] {text}" for index, text in enumerate(texts, 1)]
+    heard: list[Event] = [vertex(names[0], 0, 0.1)]
+    heard += [vertex(name, inputs=(below,)) for below, name in pairwise(names[:-1])]
+    heard += [vertex(names[3], 1, 2, digest="the first one's", inputs=("what this one never hears of",))]
+    heard += [vertex(names[4], 3, 4, inputs=("the first one's",)), vertex("[b 1/1] RUN e", inputs=(names[0],))]
+    wanted = {"a:1": "hit", "a:2": "hit", "a:3": "hit", "a:4": "miss", "a:5": "miss", "b:1": "skipped"}
+    assert verdicts(fold(heard, announce(*texts))) == wanted
+    given_up = [*heard, vertex(names[2], 1, 2, error="context canceled", inputs=(names[1],))]
+    assert verdicts(fold(given_up, announce(*texts))) == wanted
+    for status in (Status.FAILED, Status.CANCELED):
+        assert verdicts(fold(heard, announce(*texts), status))["a:2"] == "skipped"
 
 
 def test_two_platforms_that_come_to_the_same_are_one_work() -> None:

@@ -83,6 +83,8 @@ class Fold:
         self._row_of: dict[str, _Row] = {}
         self._internals: dict[str, Seen] = {}
         self._checks: dict[tuple[str, int], Check] = {}
+        self._stood_on: frozenset[_Row] = frozenset()
+        """What the looked-at steps of a build that succeeded are made of."""
         self._text: deque[str] = deque(maxlen=_MAX_TEXT)
         self._dirty: set[_Row] = set()
         self._layout: list[tuple[order.StageKey, list[_Row]]] | None = None
@@ -161,6 +163,7 @@ class Fold:
         )
         if status is Status.SUCCEEDED:
             self._drop([row for row in self._rows.values() if not row.vertices])
+            self._stood_on = self._find_stood_on()
         self._dirty.update(self._rows.values())
         self._own_work = None
 
@@ -383,7 +386,7 @@ class Fold:
         since = [vertex.since for vertex in vertices if vertex.since is not None]
         verdict = self._verdict(own, vertices, is_from=_is_from(text))
         if self._build.status is Status.SUCCEEDED and verdict in (Verdict.CANCELED, Verdict.SKIPPED):
-            verdict = self._twin(row) or verdict
+            verdict = self._twin(row) or (Verdict.HIT if self._was_there(row) else verdict)
         foreseen = self._foreseen.get((platform or "", stage, index))
         return Step(
             id=row.id,
@@ -419,6 +422,31 @@ class Fold:
                 if verdict in (Verdict.HIT, Verdict.MISS):
                     return verdict
         return None
+
+    def _was_there(self, row: _Row) -> bool:
+        """Whether its result came from elsewhere: nothing ran for it here, and what stands on it was built.
+
+        What a build at the same moment does or has looked at is left out of this one's stream.
+        """
+        return row in self._stood_on and (row.given_up or not any(vertex.looked_at for vertex in row.seen()))
+
+    def _find_stood_on(self) -> frozenset[_Row]:
+        """The steps below those that were looked at, whichever build's vertices tell what those are made of."""
+        waiting = [row for row in self._rows.values() if any(vertex.looked_at for vertex in row.seen())]
+        digests: set[str] = set()
+        found: set[_Row] = set()
+        while waiting:
+            inputs = [each for vertex in waiting.pop().seen() for each in vertex.inputs]
+            while inputs:
+                digest = inputs.pop()
+                row = self._row_of.get(digest)
+                if row and row not in found:
+                    found.add(row)
+                    waiting.append(row)
+                elif row is None and digest in self._vertices and digest not in digests:
+                    digests.add(digest)
+                    inputs += self._vertices[digest].inputs
+        return frozenset(found)
 
     def _verdict(self, own: list[Seen], vertices: list[Seen], *, is_from: bool) -> Verdict:
         """The engine's word for a step.
