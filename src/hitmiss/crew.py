@@ -13,6 +13,7 @@ from functools import partial
 
 import msgspec
 
+from hitmiss.aside import aside
 from hitmiss.build.logs import StepLog
 from hitmiss.build.merged import merged
 from hitmiss.build.model import Build, Status
@@ -216,6 +217,14 @@ class Crew:
             return self.only.foresight.history()
         found = [past for member in self.members.values() for past in member.foresight.history()]
         return tuple(sorted(found, key=lambda past: past.started, reverse=True))
+
+    async def look_back(self) -> None:
+        """Take note of what was built elsewhere, and tell of it where there is something new."""
+        before = self.history()
+        for member in tuple(self.members.values()):
+            await aside(member.foresight.forecaster.remembered.builds)
+        if self.history() != before:
+            self.on_change()
 
     def seconds(self) -> float | None:
         """How long the build that runs, or the next one, should take; None while that is not known."""

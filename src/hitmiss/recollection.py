@@ -43,18 +43,25 @@ class Recollection:
         self._store = store
         self._project = project
         self._lock = threading.RLock()
-        self._past: list[BuildFacts] | None = None
+        self._past: list[BuildFacts] = []
+        self._latest = -1
+        """The number of the latest build that `_past` and `history` know of."""
         self._known: dict[Key, Known] = {}
         """Those of the keys of `_past` that were confirmed."""
 
     def builds(self) -> list[BuildFacts]:
-        """The latest builds, newest first, without those that were canceled."""
+        """The latest builds, newest first, without those that were canceled.
+
+        Those that another hitmiss has built meanwhile are among them.
+        """
         with self._lock:
-            if self._past is None:
-                self._past = self._store.builds(self._project, self.builder, limit=_PAST)
+            latest = self.number()
+            if latest > self._latest:
+                self._latest = latest
+                self._past = self._store.builds(self._project, self.builder, limit=_PAST, canceled=False)
                 self._known = self._store.known(self.builder, {key for build in self._past for key in build.keys})
                 self.score = self._store.plan_score(self._project)
-                self.history = tuple(map(past_of, self._past))
+                self.history = tuple(map(past_of, self._store.builds(self._project, self.builder, limit=_PAST)))
             return self._past
 
     def number(self) -> int:
@@ -157,18 +164,22 @@ class Recollection:
         }
         others = {step.id for step in facts.steps if step.ran or step.note is Note.IMPORTED or step.operation in again}
         records = dict.fromkeys(others, "") | dict(records)
+        self.builds()
         kept = self._store.remember(
             facts,
             confirmed=confirmed,
             records={key: records[step_id] for key, step_id in confirmed.items() if step_id in records},
         )
         with self._lock:
-            past = self.builds()
+            if kept.number > max(self._latest + 1, facts.number):  # another hitmiss has built meanwhile
+                self.builds()
+                return kept.number
+            self._latest = kept.number
             self._known |= self.known(confirmed)
             self.score = self.score[0] + facts.plan_right, self.score[1] + facts.plan_steps
+            self.history = (past_of(kept), *self.history)[:_PAST]
             if kept.status is not Status.CANCELED:
-                self._past = [kept, *past][:_PAST]
-                self.history = (past_of(kept), *self.history)[:_PAST]
+                self._past = [kept, *self._past][:_PAST]
         return kept.number
 
 

@@ -105,6 +105,7 @@ class Session:
         """Asked for in the next build alone."""
         self._wanted: set[str] = set()
         self._building: asyncio.Task[None] | None = None
+        self._looking_back: asyncio.Task[None] | None = None
         self._errands = Errands()
         self._standing = Standing(
             self._crew,
@@ -171,7 +172,9 @@ class Session:
         return self._crew.files(step_id)
 
     def history(self) -> tuple[Past, ...]:
-        """The remembered builds of this project, newest first."""
+        """The remembered builds of this project, newest first; those made elsewhere are told a moment later."""
+        if self._crew.round is None and (self._looking_back is None or self._looking_back.done()):
+            self._looking_back = self._errands.run(self._crew.look_back())
         return self._crew.history()
 
     def command(self) -> str:

@@ -13,6 +13,7 @@ from hitmiss.build.model import Planned, Status, Verdict
 from hitmiss.schedule import OnChange
 from hitmiss.settings import Settings
 from hitmiss.snapshot import Snapshot, Watch
+from tests.support import hitmiss
 from tests.support.live import Starts, verdicts
 from tests.support.project import Project
 from tests.support.wait import wait_for_async
@@ -165,6 +166,15 @@ async def test_cancel_and_build_again(shop: Project, start: Starts) -> None:
     await live.until(lambda snap: snap.build.number == 2 and snap.build.count(Verdict.RUNNING), "the step to run again")
     assert live.snapshot.previous is not None
     assert (live.snapshot.previous.number, live.snapshot.previous.status) == (1, Status.CANCELED)
+
+
+@real
+async def test_the_history_tells_of_what_was_built_elsewhere(shop: Project, start: Starts) -> None:
+    live = start(remembering=True)
+    await live.built(1)
+    await live.until(lambda snap: [past.number for past in live.session.history()] == [1], "the first build")
+    assert hitmiss.report(cwd=shop.path)["build"]["hits"]
+    await live.until(lambda snap: [past.number for past in live.session.history()] == [2, 1], "the second build")
 
 
 @real

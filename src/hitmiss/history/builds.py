@@ -124,13 +124,23 @@ class Builds(Database):
         self._write(amend, None)
 
     def builds(
-        self, project: Path | str, builder: str = "", limit: int = 30, before: int | None = None
+        self,
+        project: Path | str,
+        builder: str = "",
+        limit: int = 30,
+        before: int | None = None,
+        *,
+        canceled: bool = True,
     ) -> list[BuildFacts]:
-        """The latest builds of a project, newest first; on that builder, and with a number below `before`."""
+        """The latest builds of a project, newest first; on that builder, and with a number below `before`.
+
+        Those that were canceled are left out without `canceled`.
+        """
+        end = _NO_END if before is None else before
         rows = self._all(
             "SELECT facts FROM build WHERE project = ? AND (? = '' OR builder = ?) AND number < ?"
-            " ORDER BY number DESC LIMIT ?",
-            (plain(project), plain(builder), plain(builder), _NO_END if before is None else before, limit),
+            " AND (? OR status != 'canceled') ORDER BY number DESC LIMIT ?",
+            (plain(project), plain(builder), plain(builder), end, canceled, limit),
         )
         return [facts for facts in map(_decoded, rows) if facts]
 
