@@ -189,7 +189,7 @@ class Forecaster:
         with self._lock:
             known = {key: Known(before.number, before.started) for key in before.keys}
             differ = {step.id for step in after.steps if step.operation < 0 or after.keys[step.operation] not in known}
-            why = reasons.causes(
+            why = reasons.differences(
                 reasons.Evidence(
                     after, differ, [before], known, self.sources.changes(after, {}), there=self.sources.there
                 )

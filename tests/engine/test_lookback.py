@@ -110,6 +110,35 @@ def test_steps_that_one_of_two_builds_has(project: Project) -> None:
     assert said(project, "diff", "2", "2").splitlines()[1:] == ["All steps are the same."]
 
 
+def test_every_difference_between_two_builds(project: Project) -> None:
+    nonce = uuid4().hex
+    text = f"FROM busybox\nWORKDIR /x\nRUN echo one\nENV WORD=old\nCOPY b b\nRUN : {nonce}\nCOPY same /\n"
+    project.write("Dockerfile", text)
+    project.write("b", "file")
+    project.write("same", "same")
+    hitmiss.report(cwd=project.path)
+    project.write("Dockerfile", text.replace("/x", "/y").replace("one", "ONE").replace("old", "new"))
+    (project.path / "b").unlink()
+    project.write("b/file", "folder")
+    for _ in range(2):
+        hitmiss.report(cwd=project.path)
+    differ = said(project, "diff", "1", "3")
+    lines = [line for line in differ.splitlines()[1:] if line and not line.startswith("    ")]
+    assert [line.split("  ")[1] for line in lines] == [
+        "WORKDIR /y",
+        "The instruction itself changed since build 1:",
+        "RUN echo ONE",
+        "The instruction itself changed since build 1:",
+        "COPY b b",
+        "2 files changed since build 1 (1 added)",
+        f"RUN : {nonce}",
+        "The variable WORD has another value.",
+    ]
+    document = json.loads(said(project, "diff", "1", "3", "--json"))
+    assert document["steps"][-1]["cause"]["detail"] == "It is put on WORKDIR /y, which is another step."
+    assert " ran" not in differ + json.dumps(document)
+
+
 def test_the_history_of_several_targets(project: Project) -> None:
     inline = 'target "{0}" {{\n  dockerfile-inline = "FROM busybox\\nRUN : {0} NONCE\\n"\n}}\n'
     text = 'group "default" { targets = ["docs", "a-longer-name"] }\n' + "".join(

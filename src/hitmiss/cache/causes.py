@@ -19,7 +19,7 @@ from hitmiss.cache.keys import stage_input
 from hitmiss.cache.operations import Kind, Operation
 from hitmiss.cache.pairs import Pair, root
 
-__all__ = ["Changes", "Evidence", "causes"]
+__all__ = ["Changes", "Evidence", "causes", "differences"]
 
 _RIVALS = 6
 """So many equally near builds are compared file by file."""
@@ -28,6 +28,11 @@ _RIVALS = 6
 def causes(evidence: Evidence) -> dict[str, Cause]:
     """The cause of every step that ran, by the step's id."""
     return _Explainer(evidence).all()
+
+
+def differences(evidence: Evidence) -> dict[str, Cause]:
+    """What makes each step that `ran` another one than before, by the step's id: its own difference, if it has one."""
+    return _Explainer(evidence).apart()
 
 
 class _Explainer:
@@ -45,6 +50,22 @@ class _Explainer:
             if step.id in self.e.ran:
                 self.found[step.id] = self._cause(step) if step.operation >= 0 else _untied(step)
         return self._counted()
+
+    def apart(self) -> dict[str, Cause]:
+        """The causes, of each step by itself: what it is put on counts only where nothing else differs."""
+        self.all()
+        for step in self.now.steps:
+            cause = self.found.get(step.id)
+            if cause and cause.kind is CauseKind.PARENT_MISSED:
+                self.found[step.id] = self._apart(step, cause)
+        return self._counted()
+
+    def _apart(self, step: StepFacts, cause: Cause) -> Cause:
+        found = self._nearest(step)
+        if own := found and self.differences.own(found):
+            return own
+        began = next((each for each in self.now.steps if each.id == cause.root), step)
+        return msgspec.structs.replace(cause, detail=f"It is put on {began.instruction}, which is another step.")
 
     # The order in which causes are looked for
 
