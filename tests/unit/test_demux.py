@@ -187,6 +187,20 @@ def test_two_equal_steps_of_one_target_both_stand() -> None:
     assert ids(double.steps) == ["web:a:1", "web:a:2", "api:a:1"]
 
 
+def test_equal_steps_of_one_target_are_not_shared_with_itself() -> None:
+    """As its FROMs are, of two tags of one image."""
+
+    def twice(name: str) -> Build:
+        found = build(name, "x", "y")
+        (stage,) = found.stages
+        steps = tuple(msgspec.structs.replace(step, work="x") for step in stage.steps)
+        return msgspec.structs.replace(found, stages=(msgspec.structs.replace(stage, steps=steps),))
+
+    whole = merged({"web": twice("web"), "api": twice("api")})
+    assert ids(whole.steps) == ["web:a:1", "web:a:2"]
+    assert [part.note for part in whole.parts] == ["", "2 steps shared with web"]
+
+
 def test_the_whole_stands_as_its_worst_part_and_lasts_from_first_to_last() -> None:
     whole = merged({"web": build("web", "x"), "api": build("api", "z", status=Status.FAILED, start=5.0)})
     assert whole.status is Status.FAILED

@@ -78,12 +78,16 @@ def status_of(statuses: Iterable[Status]) -> Status:
 
 
 def shared(builds: Sequence[Build]) -> dict[str, str]:
-    """Steps that stand with an earlier target, by their ids: the id of the step that is shown for them."""
-    first: dict[str, str] = {}
+    """Steps that stand with an earlier target, by their ids: the id of the step that is shown for them.
+
+    Steps of one target that are the same work (its two FROMs of one image) are shown each.
+    """
+    first: dict[str, Step] = {}
     found: dict[str, str] = {}
-    for step in (step for build in builds for step in build.steps):
-        if step.work and first.setdefault(step.work, step.id) != step.id:
-            found[step.id] = first[step.work]
+    for step in (step for build in builds for step in build.steps if step.work):
+        shown = first.setdefault(step.work, step)
+        if shown.bake_target != step.bake_target:
+            found[step.id] = shown.id
     return found
 
 
