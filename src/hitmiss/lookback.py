@@ -74,7 +74,7 @@ def explain(step: str, project: str, *, number: int | None, as_json: bool) -> in
         build = _shown(_remembered(store, folder, number))
         if number is None:
             _warn_of_later(store, folder)
-    steps = _named(build, step) if step else why.misses(build)
+    steps = _named(build, step) if step else why.telling(build)
     if as_json:
         _write(json_report.report(build, only={each.id for each in steps}))
     else:

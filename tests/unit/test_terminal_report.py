@@ -63,6 +63,12 @@ def test_times() -> None:
     assert "1.0 s" not in tree(build_of(step(Verdict.SKIPPED, duration_s=1.0)))
 
 
+def test_a_hit_that_is_not_what_it_seems_is_told() -> None:
+    hit = step(Verdict.HIT, "RUN --mount=type=secret,id=pip x", alarm="The secret pip changed.")
+    assert "△ RUN --mount=type=secret,id=pip x: The secret pip changed." in tree(build_of(hit)).splitlines()
+    assert "△" not in tree(build_of(step(Verdict.HIT)))
+
+
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_lines_fit(width: int) -> None:
     build = build_of(step(Verdict.MISS, "RUN " + "中文" * 60), step(Verdict.HIT, "COPY " + "x" * 300))

@@ -17,7 +17,7 @@ STOPPED = Cause(CauseKind.INSTRUCTION_CHANGED, "s:2", "", old="RUN make", new="R
 def said(build: Build, *ids: str) -> list[str]:
     """What `hitmiss why` prints of a build, its steps named or all that it tells by itself."""
     out = io.StringIO()
-    steps = [each for each in build.steps if each.id in ids] if ids else why.misses(build)
+    steps = [each for each in build.steps if each.id in ids] if ids else why.telling(build)
     why.print_why(build, steps, Console(file=out, width=80), newcomer=bool(ids))
     return out.getvalue().splitlines()
 
@@ -47,3 +47,11 @@ def test_a_build_in_which_no_step_ran(status: Status, last: list[str]) -> None:
     build = webapp(stages=tree(hit, after), status=status)
     assert said(build)[1:] == last
     assert said(build, "s:1")[0] == f"build {build.number} · {status}"
+
+
+def test_a_hit_that_is_not_what_it_seems_is_told() -> None:
+    hit = step("s", 2, "RUN --mount=type=secret,id=pip x", Verdict.HIT, alarm="The secret pip changed.")
+    lines = said(webapp(stages=tree(step("s", 1, "FROM x", Verdict.HIT), hit), status=Status.SUCCEEDED))
+    assert lines[1].startswith("HIT  RUN --mount=type=secret")
+    assert "  △ The secret pip changed." in lines
+    assert lines[-1] == "Every step came from the cache."

@@ -11,7 +11,7 @@ from hitmiss.build.model import Build, Status, Step, Verdict
 from hitmiss.build.transfers import shown
 from hitmiss.build.trouble import notices
 from hitmiss.explain.making import image_short, transfer_text
-from hitmiss.symbols import SYMBOLS, plain, seconds, size
+from hitmiss.symbols import ALARM, SYMBOLS, plain, seconds, size
 
 _COLOURS = {"hit": "cyan", "miss": "yellow", "running": "blue", "failed": "bold red", "dim": "bright_black"}
 _WORD_WIDTH = max(len(symbol.word) for symbol in SYMBOLS.values())
@@ -56,9 +56,13 @@ def print_transfers(build: Build, console: Console) -> None:
 
 
 def print_checks(build: Build, console: Console) -> None:
-    """The warnings of the Dockerfile checks, and what the build went on without."""
+    """The warnings of the Dockerfile checks, what the build went on without, and hits that are not what they seem."""
     for text in (*(check.short for check in build.checks), *notices(build)):
         console.print(Text(f"! {plain(text)}", "yellow"), highlight=False, soft_wrap=True)
+    for step in build.steps:
+        if step.alarm:
+            said = f"{ALARM} {plain(step.instruction)}: {plain(step.alarm)}"
+            console.print(Text(said, "yellow"), highlight=False, soft_wrap=True)
 
 
 def busy(build: Build) -> Text:

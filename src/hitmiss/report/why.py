@@ -107,6 +107,11 @@ _NONE_RAN = {
 }
 
 
+def telling(build: Build) -> list[Step]:
+    """The steps that somebody should hear of who names none: those that ran, and hits that are not what they seem."""
+    return [step for step in build.steps if step.verdict in _RAN or step.alarm]
+
+
 def misses(build: Build) -> list[Step]:
     """The steps that ran, to their end or not, roots first read: in the order of the tree."""
     return [step for step in build.steps if step.verdict in _RAN]
