@@ -55,3 +55,15 @@ def test_a_hit_that_is_not_what_it_seems_is_told() -> None:
     assert lines[1].startswith("HIT  RUN --mount=type=secret")
     assert "  △ The secret pip changed." in lines
     assert lines[-1] == "Every step came from the cache."
+
+
+def test_a_step_is_one_line_and_a_paragraph_of_its_own() -> None:
+    long = "RUN " + "word " * 40 + "end"
+    first, second = step("s", 1, "FROM x", Verdict.HIT), step("s", 2, long, Verdict.MISS, cause=STOPPED)
+    build = webapp(stages=tree(first, second), status=Status.SUCCEEDED)
+    lines = said(build, "s:1", "s:2")
+    assert f"MISS  {long}" in lines
+    assert all(line == line.rstrip() for line in lines)
+    assert lines[lines.index(f"MISS  {long}") - 1] == ""
+    assert lines[1] == "HIT  FROM x"
+    assert lines[5].startswith("  FROM starts from another image")

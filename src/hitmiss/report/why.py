@@ -50,9 +50,9 @@ def print_why(build: Build, steps: Sequence[Step], console: Console, *, newcomer
     when = f" · {_when(build.started)}" if build.started else ""
     console.print(Text(f"build {build.number} · {build.status}{when}", "bold"), highlight=False)
     for step in steps:
-        _print_reason(step, build, console)
-        if newcomer and (words := plain_words(step)):
-            console.print(Text(f"  {words}", "bright_black"), highlight=False, soft_wrap=True)
+        words = plain_words(step) if newcomer else ""
+        more = [(), (Part(words, Role.DIM),)] if words else []
+        _print_step(step, [*reason(step, build), *more], console)
     for sentence in () if newcomer else _around(build):
         console.print(sentence, highlight=False, soft_wrap=True)
 
@@ -122,9 +122,10 @@ def _print_reason(step: Step, build: Build, console: Console) -> None:
 
 
 def _print_step(step: Step, lines: Iterable[Line], console: Console) -> None:
-    console.print(Text.assemble((headline(step), "bold"), ("  " + place(step), "bright_black")), highlight=False)
+    at = f"  {place(step)}" if step.place else ""
+    console.print(Text.assemble((headline(step), "bold"), (at, "bright_black")), highlight=False, soft_wrap=True)
     for line in lines:
-        console.print(Text("  ") + _text(line), highlight=False, soft_wrap=True)
+        console.print(Text("  " if line else "") + _text(line), highlight=False, soft_wrap=True)
     console.print()
 
 
