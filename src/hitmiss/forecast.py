@@ -396,6 +396,8 @@ class Forecaster:
             status=build.status,
             duration_s=build.duration_s,
             ref=build.ref,
+            image=build.image,
+            context_bytes=build.context_bytes,
             platforms=build.platforms,
             plan_right=right,
             plan_steps=planned,

@@ -69,6 +69,16 @@ def test_a_canceled_build(project: Project) -> None:
     assert why[-1] == "1 step was not reached."
 
 
+def test_what_a_remembered_build_sent_and_made(project: Project) -> None:
+    project.write("Dockerfile", "FROM busybox\nCOPY f /\n")
+    project.write("f", uuid4().hex)
+    built = hitmiss.report(cwd=project.path)["build"]
+    assert built["image"]
+    assert built["context_bytes"]
+    told = json.loads(said(project, "why", "--json"))["build"]
+    assert (told["image"], told["context_bytes"]) == (built["image"], built["context_bytes"])
+
+
 def test_a_later_build_that_failed_before_its_first_step(project: Project) -> None:
     text = f"FROM busybox\nRUN : {uuid4().hex}\n"
     project.write("Dockerfile", text)

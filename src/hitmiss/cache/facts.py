@@ -103,6 +103,10 @@ class BuildFacts(msgspec.Struct, frozen=True):
     """The image that it made, one for each platform; it becomes known some time after the build."""
     build_platform: str = ""
     """The builder's own platform; "" where it is not known."""
+    image: str | None = None
+    """The digest that the client gave for what was made."""
+    context_bytes: int = 0
+    """Bytes of the contexts that were sent."""
 
 
 class Seen(msgspec.Struct, frozen=True):

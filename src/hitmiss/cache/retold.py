@@ -9,7 +9,7 @@ from hitmiss.cache.facts import BuildFacts, StepFacts
 
 
 def as_build(facts: BuildFacts) -> Build:
-    """The build with its steps, causes and notes; what only the stream tells (logs, sizes) is not there."""
+    """The build with its steps, causes and notes; what only the stream tells (logs, pieces of work) is not there."""
     return Build(
         number=facts.number,
         status=facts.status,
@@ -20,6 +20,8 @@ def as_build(facts: BuildFacts) -> Build:
         duration_s=facts.duration_s,
         stages=staged(_step(step, facts) for step in facts.steps),
         ref=facts.ref,
+        image=facts.image,
+        context_bytes=facts.context_bytes,
         images=facts.made,
     )
 
