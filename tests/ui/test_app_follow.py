@@ -91,6 +91,22 @@ async def test_a_build_of_hits_leaves_the_view_alone() -> None:
         assert on.selected == was
 
 
+async def test_a_build_of_hits_ends_at_why() -> None:
+    async with watched(webapp("hhhh .. ...")) as on:
+        await on.drawn(webapp("hhhh hh hhh", Status.SUCCEEDED))
+        await wait_for_async(lambda: on.panels.current == "why", 10, "the panel, by itself")
+        on.tree.focus()
+        await on.pilot.press("home")
+        await sees(on.pilot, "All 9 steps came from the cache: nothing had to", "run.", "That saved 36.0 s.")
+
+
+async def test_a_panel_that_was_chosen_stays_where_all_hits() -> None:
+    async with watched(webapp("hhhh .. ...")) as on:
+        await on.pilot.press("l")
+        await on.drawn(webapp("hhhh hh hhh", Status.SUCCEEDED))
+        assert on.panels.current == "log"
+
+
 async def test_a_user_who_looks_elsewhere_is_left_there_until_the_next_build() -> None:
     async with watched() as on:
         await on.drawn(webapp("hhhr .. ..."))

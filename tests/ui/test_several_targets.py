@@ -73,6 +73,14 @@ def dockerfile_shown(app: HitmissApp) -> str:
     return str(app.query_one(Panels).border_subtitle or "")
 
 
+async def test_where_all_hits_the_whole_is_told_of_and_no_log_is_awaited() -> None:
+    api, web = part("api", 1, ("FROM python", HIT, 1)), part("web", 1, ("FROM node", HIT, 2))
+    async with on(snapshot(merged({"api": api, "web": web}, target="all"))) as (pilot, _):
+        await sees(pilot, "All 2 steps came from the cache")
+        await pilot.press("l")
+        await sees(pilot, "Choose a step to see what it wrote.")
+
+
 async def test_titles_say_how_each_target_stands() -> None:
     async with on(both(), (120, 40)) as (pilot, app):
         await sees(pilot, "▾ api  ● 1  ◆ 1  as in build 1", "▾ web  ● 2  ◆ 1")

@@ -157,7 +157,7 @@ async def test_the_log_while_it_builds_and_why_when_it_is_known() -> None:
         await it.drawn(webapp("hhhr .. ...", number=2))
         assert it.panels.current == "log"
         await it.drawn(webapp("hhhh hh hhh", Status.SUCCEEDED, number=2))
-        assert it.panels.current == "log", "there is nothing to tell"
+        assert it.panels.current == "why", "what hit, and what that saved"
 
 
 @pytest.mark.parametrize(("key", "panel"), [("l", "log"), ("d", "dockerfile"), ("i", "files"), ("a", "why")])

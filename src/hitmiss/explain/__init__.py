@@ -6,7 +6,7 @@ Pure: values in, values out, no colours. All text from outside has gone through 
 from hitmiss.explain.lines import Line, Part, Role, change_words, sign_of, text_of
 from hitmiss.explain.mounts import mounts
 from hitmiss.explain.plain_words import plain_words
-from hitmiss.explain.reasons import difference, failure, headline, place, reason, verdict_word
+from hitmiss.explain.reasons import difference, failure, headline, place, reason, verdict_word, whole
 from hitmiss.explain.summary import short, summary
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "summary",
     "text_of",
     "verdict_word",
+    "whole",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from hitmiss.build.model import Build, Cause, CauseKind, Note, Planned, Step, Verdict
+from hitmiss.build.model import Build, Cause, CauseKind, Note, Planned, Status, Step, Verdict
 from hitmiss.build.transfers import what_failed
 from hitmiss.explain.lines import Line, Part, Role, count_words, file_lines, say, short_digests, was_now
 from hitmiss.explain.summary import RAN, clip, named, short
@@ -47,6 +47,15 @@ def reason(step: Step, build: Build) -> tuple[Line, ...]:
     if step.alarm:
         blocks.append([(Part(f"{ALARM} ", Role.WARNING), Part(plain(step.alarm)))])
     return _paragraphs(blocks)
+
+
+def whole(build: Build) -> tuple[Line, ...]:
+    """What there is to say of a build where no step is chosen: that all of it hit, and what that saved."""
+    steps = len(build.own_steps)
+    if build.status is not Status.SUCCEEDED or not steps or build.hits != steps:
+        return ()
+    which = f"All {steps} steps" if steps > 1 else "The one step"
+    return (say(f"{which} came from the cache: nothing had to run.", Role.STRONG), *_saved(build.saved_s))
 
 
 def difference(step: Step, build: Build) -> tuple[Line, ...]:
@@ -91,10 +100,12 @@ _NOTES = {
 
 
 def _hit(step: Step) -> list[Line]:
-    lines = [say(_NOTES[step.note])] if step.note else _kept(step)
-    if step.saved_s >= 0.05:
-        lines.append((Part("That saved "), Part(seconds(step.saved_s), Role.HIT), Part(".")))
-    return lines
+    return [*([say(_NOTES[step.note])] if step.note else _kept(step)), *_saved(step.saved_s)]
+
+
+def _saved(saved_s: float) -> Iterator[Line]:
+    if saved_s >= 0.05:
+        yield Part("That saved "), Part(seconds(saved_s), Role.HIT), Part(".")
 
 
 def _kept(step: Step) -> list[Line]:

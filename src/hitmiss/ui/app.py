@@ -264,15 +264,14 @@ class HitmissApp(Acts):
             self._tree.select(miss.id)
 
     def _turn_to_panel(self, build: Build) -> None:
-        """Log while a build runs, Why once it is known why its steps ran; the user's choice goes before both."""
-        told = build.status is Status.SUCCEEDED and any(step.cause for step in build.own_steps)
+        """Log while a build runs, Why once it is known why its steps ran or hit; the user's choice goes before both."""
+        steps = build.own_steps
+        known = any(step.cause for step in steps) or build.hits == len(steps)
+        told = build.status is Status.SUCCEEDED and known
         phase = "running" if build.status is Status.RUNNING else "told" if told else ""
         if self._painted and phase and (build.number, phase) != self._turned:
             self._turned = (build.number, phase)
-            misses = any(step.verdict is Verdict.MISS for step in build.own_steps)
-            own = "log" if phase == "running" else "why" if misses else ""
-            if wanted := self._panels.chosen or own:
-                self._panels.current = wanted
+            self._panels.current = self._panels.chosen or ("log" if phase == "running" else "why")
 
     def _turn_to_fault(self) -> None:
         """Show the line for which the Dockerfile cannot be built, once: the tree is still that of what was built."""
@@ -319,7 +318,7 @@ class HitmissApp(Acts):
     def _draw_log(self) -> None:
         view = self.screen_stack[0].query_one(LogView)
         step = self._selected_step
-        key = f"{self._shown_number} {step.id} {step.verdict}" if step else ""
+        key = f"{self._shown_number} {step.id} {step.verdict}" if step else "no step"
         if key != self._shown_step:
             self._shown_step = key
             log = self._subject.log(step.id) if step else None

@@ -31,14 +31,18 @@ class WhyView(SearchPane):
         return False if action == "toggle_wrap" else super().check_action(action, parameters)
 
     def show(self, step: Step | None, build: Build, caches: Mapping[str, int] | None = None) -> None:
-        """Tell of this step of this build; cheap when neither has changed. `caches` are cache mounts: id → bytes."""
+        """Tell of this step of this build, without one of the whole; cheap when neither has changed.
+
+        `caches` are cache mounts: id → bytes.
+        """
         said = (build.error, caches)
         if self._shown and self._shown[0] is step and self._shown[1] is build.stages and self._shown[2] == said:
             return
         self._shown = (step, build.stages, said)
         about = (step.id if step else "", build.number)
         before, self._about = self._about, about
-        self.lines.show(why_lines(step, build, caches) if step else (), from_top=about != before)
+        lines = why_lines(step, build, caches) if step else explain.whole(build)
+        self.lines.show(lines, from_top=about != before)
 
 
 def why_lines(step: Step, build: Build, caches: Mapping[str, int] | None = None) -> tuple[Line, ...]:
