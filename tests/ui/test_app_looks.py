@@ -20,7 +20,7 @@ from hitmiss.ui.widgets.step_tree import StepTree
 from tests.support.subject import LETTERS, snapshot, step, tree, webapp
 from tests.support.wait import wait_for_async
 from tests.ui.shown import all_inside, sees, shown
-from tests.ui.telling import Scripted
+from tests.ui.telling import Scripted, changed
 
 BUILDING = webapp("hhhm mr r..")
 FAILED = webapp("hhhm mf sss", Status.FAILED, error="exit code: 1")
@@ -225,6 +225,16 @@ async def test_how_a_command_ended_is_said_before_the_command() -> None:
     subject = Scripted(snapshot(webapp("hhhm hf sss", Status.FAILED, error=error)))
     async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:
         await sees(pilot, "✖ failed at Dockerfile:10: exit code: 3 · RUN sh tools/bundle.sh")
+
+
+async def test_what_a_command_said_last_is_said_before_how_it_ended() -> None:
+    error = 'process "/bin/sh -c x" did not complete successfully: exit code: 1'
+    failed = changed(webapp("hhhm hf sss", Status.FAILED, error=error), "assets:2", said="cat: can't open '[b]x'")
+    subject = Scripted(snapshot(failed))
+    async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "✖ failed at Dockerfile:10: cat: can't open '[b]x'")
+        subject.show(msgspec.structs.replace(failed, error="There is no gcc. Install it.", advice="Install it."))
+        await sees(pilot, "✖ failed at Dockerfile:10: There is no gcc. Install it.")
 
 
 async def test_long_notices_have_two_rows_and_say_that_there_is_more() -> None:

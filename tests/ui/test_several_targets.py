@@ -81,6 +81,16 @@ async def test_where_all_hits_the_whole_is_told_of_and_no_log_is_awaited() -> No
         await sees(pilot, "Choose a step to see what it wrote.")
 
 
+async def test_the_target_that_failed_is_named() -> None:
+    web = part("web", 2, ("FROM node", HIT, 2), ("RUN npm ci", Verdict.FAILED, 3))
+    failed = msgspec.structs.replace(web, status=Status.FAILED, error="npm is not there.")
+    async with on(snapshot(merged({"api": API_BUILT, "web": failed}, target="all"))) as (pilot, _):
+        await sees(pilot, "✖ web failed at Dockerfile.web:3: npm is not there.")
+    pushed = msgspec.structs.replace(WEB_BUILT, status=Status.FAILED, error="The registry refuses it.")
+    async with on(snapshot(merged({"api": API_BUILT, "web": pushed}, target="all"))) as (pilot, _):
+        await sees(pilot, "✖ web failed: The registry refuses it.")
+
+
 async def test_titles_say_how_each_target_stands() -> None:
     async with on(both(), (120, 40)) as (pilot, app):
         await sees(pilot, "▾ api  ● 1  ◆ 1  as in build 1", "▾ web  ● 2  ◆ 1")

@@ -140,6 +140,10 @@ def test_what_the_client_says_is_kept() -> None:
     assert build.failed_step.error.endswith("exit code: 3")
 
 
+def test_a_step_that_failed_keeps_the_line_that_says_why() -> None:
+    assert [step.said for step in folded("failed").steps if step.said] == ["context canceled"]
+
+
 def test_logs_belong_to_their_steps() -> None:
     folding = Fold(Build(status=Status.RUNNING), expected("first"))
     for event in events(raw("first")):

@@ -10,6 +10,7 @@ import pytest
 
 from hitmiss.build.model import Build, Stage, Step, Verdict
 from hitmiss.build.trouble import Advice, Known, advice, notices, plain_build
+from hitmiss.build.trouble_steps import telling
 from hitmiss.project.nearby import nearby
 from hitmiss.settings import BuildOptions
 from tests.support.project import Project
@@ -574,6 +575,30 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands(name: str) -> None:
     check(*COMMANDS[name])
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        (("one", "cat: can't open 'cmd/*.go'"), "cat: can't open 'cmd/*.go'"),
+        (
+            ("x.c:1: error: no", "make[1]: *** [Makefile:2: x.o] Error 1", "make: *** [Makefile:9: all] Error 2"),
+            "x.c:1: error: no",
+        ),
+        (
+            ("ERROR: No matching distribution found for x", "", "[notice] A new release of pip is available"),
+            "ERROR: No matching distribution found for x",
+        ),
+        (
+            ("npm error 404  'x@*' is not there.", "npm error A complete log of this run can be found in: /l"),
+            "npm error 404  'x@*' is not there.",
+        ),
+        (("", "make: *** [all] Error 1"), ""),
+        ((), ""),
+    ],
+)
+def test_the_line_that_says_why_a_command_failed(output: tuple[str, ...], line: str) -> None:
+    assert telling(output) == line
 
 
 def test_the_base_of_a_stage_on_a_stage() -> None:

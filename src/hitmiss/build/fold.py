@@ -17,10 +17,14 @@ from hitmiss.build.logs import LogBook, StepLog
 from hitmiss.build.model import Build, Check, Expected, Foreseen, Place, Stage, Status, Step, Verdict, stage_id
 from hitmiss.build.progress import CheckWarning, Event, Progress, Text, Vertex
 from hitmiss.build.progress import Status as WireStatus
+from hitmiss.build.trouble_steps import telling
 from hitmiss.build.vertices import Name, Seen, covered_s, read_name
 
 _MAX_TEXT = 2000
 """Lines outside the stream that are kept: a client that writes plain text without end must not fill the memory."""
+
+_LAST_LINES = 100
+"""So many lines are looked at for the one that says why a step failed."""
 
 StepKey = tuple[str | None, str, int, str]
 """What a step is within one build: platform, stage, index, and its text."""
@@ -402,6 +406,7 @@ class Fold:
             duration_s=self._spent_s(vertices),
             running_since=min(since) if since and verdict is Verdict.RUNNING else None,
             error=next((vertex.error for vertex in vertices if vertex.error), ""),
+            said=self._said(row) if verdict is Verdict.FAILED else "",
             activity=next((vertex.activity for vertex in vertices if vertex.activity), "")
             if verdict is Verdict.RUNNING
             else "",
@@ -412,6 +417,10 @@ class Fold:
             cause=foreseen.cause if foreseen and verdict in (Verdict.PENDING, Verdict.RUNNING) else None,
             pieces=tuple(piece for vertex in vertices for piece in vertex.fetched),
         )
+
+    def _said(self, row: _Row) -> str:
+        log = self.logs.get(row.id)
+        return telling(log.texts(max(0, log.line_count - _LAST_LINES))) if log else ""
 
     def _twin(self, row: _Row) -> Verdict | None:
         """What became of the same step for another platform: where both come to the same, BuildKit does one."""

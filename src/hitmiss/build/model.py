@@ -214,6 +214,8 @@ class Step(msgspec.Struct, frozen=True):
     duration_s: float = 0.0
     running_since: float | None = None
     error: str = ""
+    said: str = ""
+    """Of a step that failed, the last line of its output that says why; "" where it wrote none."""
     activity: str = ""
     last_s: float | None = None
     """How long it took when it last ran, in seconds; None when that is not known."""
@@ -424,6 +426,13 @@ class Build(msgspec.Struct, frozen=True):
     def wrong(self) -> str:
         """What is wrong: `error` without what to do about it."""
         return self.error.removesuffix(self.advice).rstrip()
+
+    @property
+    def failed_target(self) -> str:
+        """Which of several targets failed, the one of the failed step first; "" where there is only one."""
+        if self.failed_step and self.parts:
+            return self.failed_step.bake_target or ""
+        return next((part.name for part in self.parts if part.status is Status.FAILED), "")
 
     @property
     def failed_step(self) -> Step | None:

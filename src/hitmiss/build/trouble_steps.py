@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
 
 from hitmiss.build import trouble_tools
 from hitmiss.build.trouble_case import Advice, Case
@@ -26,6 +27,19 @@ def ending(error: str) -> str:
     """How the command of a step ended, as `exit code: 3`; "" for another error."""
     found = _PROCESS.match(error)
     return found["end"] if found else ""
+
+
+def telling(lines: Sequence[str]) -> str:
+    """The last line of a command's output that says more than that it failed; "" where there is none."""
+    return next((line.strip() for line in reversed(lines) if line.strip() and not _HOLLOW.match(line)), "")
+
+
+_HOLLOW = re.compile(
+    r"\s*make(?:\[\d+\])?: (?:\*\*\* |Leaving directory)"
+    r"|npm (?:error|ERR!)\s*(?:A complete log of this run .*|\S+_logs\S+)?$"
+    r"|\[notice\] |compilation terminated\.$"
+)
+"""How make, npm, pip and gcc end after what went wrong was said."""
 
 
 def command(case: Case) -> Advice | None:

@@ -207,9 +207,10 @@ class Summary(_Line):
         if build.status is Status.FAILED:
             where = build.failed_step
             place = f" at {where.place.file}:{where.place.line}" if where and where.place else ""
+            who = f"{plain(build.failed_target)} " if build.failed_target else ""
             end = ending(build.error)  # the error has the whole command before it, which would leave no room for it
-            error = f"{end} · {where.instruction}" if end and where else build.error
-            return Text(f"✖ failed{place}: {plain(error)}", self.style_of("failed"))
+            error = (where.said or f"{end} · {where.instruction}") if end and where else build.error
+            return Text(f"✖ {who}failed{place}: {plain(error)}", self.style_of("failed"))
         if build.status is Status.SUCCEEDED:
             hits, steps = build.count(Verdict.HIT), len(build.own_steps)
             if why := explain.summary(build):
