@@ -48,6 +48,13 @@ def test_every_cause_is_told(kind: CauseKind) -> None:
     assert "  ◆ RUN sh tools/bundle.sh static /out  (2.5 s)" in lines
 
 
+def test_a_step_that_failed_is_not_said_to_have_run() -> None:
+    cause = CAUSES[CauseKind.FILES_CHANGED][0]
+    said = explain.plain_words(step("s", 1, "COPY config/ config/", Verdict.FAILED, cause=cause))
+    assert "It failed, so" in said
+    assert "ran" not in said.split()
+
+
 @pytest.mark.parametrize("kind", list(CauseKind))
 def test_a_cause_that_says_nothing_is_told_in_our_own_words(kind: CauseKind) -> None:
     said = alone(missed(Cause(kind, "", "")))

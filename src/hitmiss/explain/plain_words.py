@@ -17,6 +17,7 @@ _KEYWORDS = {
 }
 _COPY_FROM = "This copies out of `{}`; BuildKit compares the bytes it finds there, however they came to be."
 _ADD_REMOTE = "ADD fetches from a URL; BuildKit compares what the server offers now with what it has."
+_FAILED = "It failed, so there is nothing for what is built on it to start from."
 _CACHE_MOUNT = "What is in its cache mount does not count, and stays for the next run."
 
 _CAUSES = {
@@ -46,7 +47,9 @@ def plain_words(step: Step) -> str:
         return ""
     said = [_instruction(step)]
     told = step.verdict not in (Verdict.HIT, Verdict.SKIPPED) and step.planned is not Planned.HIT
-    if step.cause and (told or step.verdict in (Verdict.MISS, Verdict.FAILED)):
+    if step.verdict is Verdict.FAILED:
+        said.append(_FAILED)
+    elif step.cause and (told or step.verdict is Verdict.MISS):
         said.append(_CAUSES[step.cause.kind])
     return " ".join(part for part in said if part)
 
