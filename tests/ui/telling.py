@@ -102,7 +102,7 @@ CAUSES: dict[CauseKind, tuple[Cause, tuple[str, ...]]] = {
         Cause(
             CauseKind.ARGUMENT_CHANGED, "", "The argument VER has another value.", old="VER=1", new="VER=2", against=11
         ),
-        ("The argument VER has another value.", "against build 11", "VER 1 → 2"),
+        ("The argument VER has another value than in build 11.", "VER 1 → 2"),
     ),
     CauseKind.ENVIRONMENT_CHANGED: (
         Cause(CauseKind.ENVIRONMENT_CHANGED, "", "WORKDIR above it is another one.", old="/app", new="/srv"),
@@ -110,15 +110,15 @@ CAUSES: dict[CauseKind, tuple[Cause, tuple[str, ...]]] = {
     ),
     CauseKind.BASE_IMAGE_CHANGED: (
         Cause(CauseKind.BASE_IMAGE_CHANGED, "", "The base image is another one.", old=OLD, new=NEW, against=11),
-        ("The base image is another one.", "sha256:a1a1a1a1a1a1 → sha256:b2b2b2b2b2b2"),
+        ("The base image is another one than in build 11.", "sha256:a1a1a1a1a1a1 → sha256:b2b2b2b2b2b2"),
     ),
     CauseKind.STEP_INSERTED: (
         Cause(CauseKind.STEP_INSERTED, "", "A step above it is new.", new="RUN apt-get update", against=11),
-        ("A step above it is new.", "+ RUN apt-get update"),
+        ("A step above it is new since build 11.", "+ RUN apt-get update"),
     ),
     CauseKind.STEP_REMOVED: (
         Cause(CauseKind.STEP_REMOVED, "", "A step above it is gone.", old="RUN apt-get update", against=11),
-        ("A step above it is gone.", "- RUN apt-get update"),
+        ("A step above it is gone since build 11.", "- RUN apt-get update"),
     ),
     CauseKind.STAGE_OUTPUT_CHANGED: (
         Cause(CauseKind.STAGE_OUTPUT_CHANGED, "", "It reads other bytes of assets than in build 11.", against=11),
@@ -126,7 +126,7 @@ CAUSES: dict[CauseKind, tuple[Cause, tuple[str, ...]]] = {
     ),
     CauseKind.REMOTE_CHANGED: (
         Cause(CauseKind.REMOTE_CHANGED, "", "https://example.org/a.tgz gives something else.", against=11),
-        ("https://example.org/a.tgz gives something else.",),
+        ("https://example.org/a.tgz gives something else than in build 11.",),
     ),
     CauseKind.PLATFORM_CHANGED: (
         Cause(CauseKind.PLATFORM_CHANGED, "", "It was never built for linux/arm64.", old="linux/amd64", new=None),

@@ -55,6 +55,17 @@ def test_a_step_that_failed_is_not_said_to_have_run() -> None:
     assert "ran" not in said.split()
 
 
+def test_the_build_that_is_compared_with_is_part_of_the_sentence() -> None:
+    detail = "Its platform is another one, and with it TARGETARCH. It has its ENV below."
+    cause = Cause(CauseKind.ENVIRONMENT_CHANGED, "", detail, against=3)
+    said = "Its platform is another one, and with it TARGETARCH since build 3. It has its ENV below."
+    assert alone(missed(cause)) == said
+    assert (
+        alone(missed(Cause(CauseKind.NO_CACHE, "", "--no-cache asked for it.", against=3)))
+        == "--no-cache asked for it."
+    )
+
+
 @pytest.mark.parametrize("kind", list(CauseKind))
 def test_a_cause_that_says_nothing_is_told_in_our_own_words(kind: CauseKind) -> None:
     said = alone(missed(Cause(kind, "", "")))

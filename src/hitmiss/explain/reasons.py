@@ -169,14 +169,26 @@ def _caused(step: Step, cause: Cause, build: Build) -> Iterator[Line]:
         yield say(f"The instruction itself changed{since}:", Role.STRONG)
         yield from was_now(cause.old, cause.new)
     else:
-        said = Part(detail or f"{_OTHERWISE[kind]}.", Role.STRONG)
-        against = f"  against build {cause.against}" if f"build {cause.against}" not in said.text else ""
-        yield said, Part(against if cause.against else "", Role.DIM)
+        said = detail or f"{_OTHERWISE[kind]}."
+        yield say(said if kind in _ALONE else _compared(said, cause.against), Role.STRONG)
         yield from _values(step, cause, detail)
         yield from file_lines(cause.files)
     if kind is not CauseKind.PARENT_MISSED and cause.root != step.id and (root := build.step(cause.root)):
         yield say("It began with:", Role.DIM)
         yield from _root(root)
+
+
+_ALONE = (CauseKind.FIRST_BUILD, CauseKind.NO_CACHE)
+"""Causes that are no difference from an earlier build."""
+
+
+def _compared(said: str, against: int) -> str:
+    """The sentence with the build that it is compared with, unless it names it."""
+    if not against or f"build {against}" in said:
+        return said
+    first, stop, more = said.removesuffix(".").partition(". ")
+    since = "than in" if re.search(r"\b(?:an)?other\b[^,]*$|\belse$", first) else "since"
+    return f"{first} {since} build {against}.{f' {more}.' if stop else ''}"
 
 
 _OTHERWISE = {
