@@ -221,6 +221,9 @@ class Session:
             )
             return
         self._wanted = set(self._crew.members)
+        if self._watch.state is Watch.GONE:
+            self._bulletin.say(_GONE)
+            return
         if not self._reload():
             return
         self._no_cache = _NoCache(no_cache, stages)
@@ -404,7 +407,7 @@ class Session:
             member.sources.saved(member.seen(changes))
         kinds = {change.kind for change in found}
         if watch.Kind.GONE in kinds:
-            self._bulletin.say("The context folder is gone; the watch goes on when it is back.")
+            self._bulletin.say(_GONE)
             return
         ignoring = any(change.definition and change.path.endswith(".dockerignore") for change in found)
         if ignoring or kinds & {watch.Kind.ADDED, watch.Kind.DELETED, watch.Kind.BACK}:
@@ -570,6 +573,7 @@ class Session:
         )
 
 
+_GONE = "The context folder is gone; the watch goes on when it is back."
 _MODE_WORDS = {
     OnChange.RESTART: "A save during a build cancels it and builds again.",
     OnChange.QUEUE: "A save during a build is built after it.",

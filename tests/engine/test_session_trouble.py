@@ -102,6 +102,8 @@ async def test_the_context_is_deleted_and_comes_back(shop: Project, start: Start
     shop.path.rename(away)
     await live.until(lambda snap: snap.watch is Watch.GONE, "the context to be missed")
     live.session.rebuild()
+    assert live.snapshot.message.startswith("The context folder is gone")
+    assert not live.snapshot.problem
     away.rename(shop.path)
     await live.until(lambda snap: snap.watch is Watch.WATCHING and not snap.problem, "the context to be back")
     await live.built(2)
