@@ -244,6 +244,7 @@ class Session:
 
     def toggle_watch(self) -> None:
         """Pause the watch, or resume it and build what was saved meanwhile."""
+        self._bulletin.message = ""
         self._do(self._schedule.pause(not self._schedule.paused))
 
     def next_mode(self) -> None:
@@ -446,6 +447,7 @@ class Session:
             return
         found = reach.reach(self._crew, self._settings, changes, defined)
         if found.reached:
+            self._bulletin.message = ""
             self._want(found.reached)
             self._do(self._schedule.saved(time.monotonic()))
             if self._crew.round is None:

@@ -132,6 +132,7 @@ async def test_queue_and_restart(shop: Project, start: Starts) -> None:
     assert live.snapshot.message == "Saves start nothing; F5 builds."
     shop.save("src/main.txt", "600")
     await live.until(lambda snap: snap.watch is Watch.STALE, "the screen to say that the image is old")
+    assert not live.snapshot.message, "the save is newer than what was said of the mode"
     assert live.session._crew.number == 3
     live.session.next_mode()
     await live.until(sleeps(4), "leaving manual to build")
@@ -145,8 +146,10 @@ async def test_pause_and_resume(shop: Project, start: Starts) -> None:
     live = start(**FINAL)
     await live.built(1)
     await live.watching()
+    live.session.next_mode()
     live.session.toggle_watch()
     assert live.snapshot.watch is Watch.PAUSED
+    assert not live.snapshot.message, "the pause is newer than what was said of the mode"
     shop.save("src/main.txt", "paused")
     await live.until(lambda snap: snap.watch is Watch.PAUSED_STALE, "the save to be seen")
     assert live.session._crew.number == 1
