@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from hitmiss.build.model import Build, CauseKind, Status, Verdict
+from hitmiss.build.model import Build, CauseKind, Piece, Status, Verdict
+from hitmiss.explain import text_of
 from hitmiss.ui import theme
 from hitmiss.ui.app import HitmissApp
 from hitmiss.ui.widgets.log_view import LogLines
@@ -158,6 +159,15 @@ async def test_the_log_while_it_builds_and_why_when_it_is_known() -> None:
         assert it.panels.current == "log"
         await it.drawn(webapp("hhhh hh hhh", Status.SUCCEEDED, number=2))
         assert it.panels.current == "why", "what hit, and what that saved"
+
+
+def test_of_own_work_that_failed_the_good_sentence_is_told_first() -> None:
+    raw = "rpc error: code = Internal desc = grpc: failed to unmarshal"
+    work = step("", 1, "[internal] load build context", Verdict.FAILED, id="context", error=raw, pieces=(Piece("x"),))
+    error = "The name of a\\xff.txt is not UTF-8. Rename it."
+    build = webapp("." * 9, Status.FAILED, error=error, advice="Rename it.", internals=(work,))
+    said = [text_of(line) for line in why_lines(work, build)]
+    assert said.index("The name of a\\xff.txt is not UTF-8.") < said.index("Rename it.") < said.index(raw)
 
 
 @pytest.mark.parametrize(("key", "panel"), [("l", "log"), ("d", "dockerfile"), ("i", "files"), ("a", "why")])
