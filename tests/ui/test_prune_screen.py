@@ -324,6 +324,20 @@ async def test_the_largest_are_listed_and_the_rest_is_counted() -> None:
         assert records.scroll_y < records.max_scroll_y
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_second_press_is_where_the_first_one_was(size: tuple[int, int]) -> None:
+    async with Host().run_test(size=size) as pilot:
+        app, cache = pilot.app, Cache()
+        app.push_screen(PruneScreen(cache.preview, cache.prune))
+        await sees(pilot, "Delete 297.0 MB of build cache")
+        await pilot.pause()
+        before = app.screen.query_one("#delete").region
+        await press(pilot)
+        await sees(pilot, "Yes, delete 297.0 MB")
+        assert app.screen.query_one("#delete").region == before
+        assert app.screen.query_one("#buttons").region.contains_region(before)
+
+
 async def test_all_of_it_is_on_a_small_screen() -> None:
     app = HitmissApp(Scripted(snapshot()))
     async with app.run_test(size=(60, 15)) as pilot:
