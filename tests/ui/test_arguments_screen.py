@@ -65,6 +65,17 @@ async def gives(app: Host, *answers: Changes | None) -> None:
     await wait_for_async(lambda: app.given == list(answers), 5, f"{answers}, given {app.given}")
 
 
+async def test_its_buttons_are_whole_on_a_small_screen() -> None:
+    app = HitmissApp(Scripted(snapshot()))
+    async with app.run_test(size=(60, 15)) as pilot:
+        app.push_screen(ArgumentScreen(ROWS, Asked()))
+        await sees(pilot, "Build with these", "Clear all")
+        room, buttons = app.screen.query_one("#buttons"), app.screen.query("#buttons Button")
+        await wait_for_async(
+            lambda: all(room.region.contains_region(each.region) for each in buttons), 5, "all of them"
+        )
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", [theme.DARK.name, theme.LIGHT.name])
 async def test_it_shows_values_and_where_they_come_from(size: tuple[int, int], name: str) -> None:
