@@ -16,6 +16,7 @@ from hitmiss.ui import theme
 from hitmiss.ui.app import HitmissApp
 from hitmiss.ui.screens.targets import TargetScreen
 from hitmiss.ui.widgets.panels import Panels
+from hitmiss.ui.widgets.status import Notices
 from hitmiss.ui.widgets.step_tree import StepTree
 from tests.support.subject import LETTERS, snapshot, step, tree, webapp
 from tests.support.wait import wait_for_async
@@ -235,6 +236,13 @@ async def test_what_a_command_said_last_is_said_before_how_it_ended() -> None:
         await sees(pilot, "✖ failed at Dockerfile:10: cat: can't open '[b]x'")
         subject.show(msgspec.structs.replace(failed, error="There is no gcc. Install it.", advice="Install it."))
         await sees(pilot, "✖ failed at Dockerfile:10: There is no gcc. Install it.")
+
+
+async def test_rows_of_a_notice_are_joined_by_one_blank() -> None:
+    subject = Scripted(snapshot(notices=(" ".join(("x" * 75, "word", "y" * 76)),)))
+    async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:
+        app = await ready(pilot, subject)
+        assert "\nword yyy" in app.query_one(Notices).text(subject.now, 78).plain
 
 
 async def test_long_notices_have_two_rows_and_say_that_there_is_more() -> None:

@@ -268,6 +268,8 @@ class Notices(_Line):
     def text(self, snapshot: Snapshot, width: int) -> Text:
         said = Text(" ".join(f"! {plain(notice)}" for notice in snapshot.notices), self.style_of("miss"))
         rows = list(said.wrap(self.app.console, max(1, width)))
+        for row in rows:
+            row.rstrip()
         if len(rows) > self._MOST_ROWS:
             last = Text(" ", said.style).join(rows[self._MOST_ROWS - 1 :])
             last.truncate(width, overflow="ellipsis")
