@@ -238,6 +238,20 @@ async def test_what_a_command_said_last_is_said_before_how_it_ended() -> None:
         await sees(pilot, "✖ failed at Dockerfile:10: There is no gcc. Install it.")
 
 
+async def test_the_figures_of_the_build_before_a_problem_are_told_as_such() -> None:
+    subject = Scripted(snapshot(webapp("hhhm hh hhh", Status.SUCCEEDED, checks=(Check("x", "", "", "", 1),))))
+    async with HitmissApp(subject).run_test(size=(120, 40)) as pilot:
+        app = await ready(pilot, subject)
+        await sees(pilot, "8 hit  1 miss", "saved 32.0 s", "1 warning")
+        subject.show(problem="Dockerfile:3: unknown instruction.")
+        await sees(pilot, "the build before:  8 hit  1 miss", "cache 3.4 GB")
+        assert "saved 32.0 s" not in shown(app).split("Steps")[0]
+        assert "1 warning" not in shown(app)
+        subject.show(BUILDING)
+        await sees(pilot, "3 hit  2 miss  2 runs")
+        assert "the build before" not in shown(app)
+
+
 async def test_rows_of_a_notice_are_joined_by_one_blank() -> None:
     subject = Scripted(snapshot(notices=(" ".join(("x" * 75, "word", "y" * 76)),)))
     async with HitmissApp(subject).run_test(size=(80, 24)) as pilot:

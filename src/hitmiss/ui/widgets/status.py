@@ -82,6 +82,11 @@ def _spread(left: Text, right: Text, width: int) -> Text:
     return Text.assemble(left, " " * gap, right)
 
 
+def _is_old(snapshot: Snapshot) -> bool:
+    """Whether the build that is shown is the one before something went wrong that keeps others from working."""
+    return bool(snapshot.problem) and snapshot.build.status.ended
+
+
 _WATCH_LOOK = {
     Watch.STARTING: ("○", "dim"),
     Watch.WATCHING: ("●", "hit"),
@@ -140,6 +145,8 @@ class Progress(_Line):
     def text(self, snapshot: Snapshot, width: int) -> Text:
         build = snapshot.build
         right = self._counts(build, snapshot.plan_s)
+        if _is_old(snapshot):
+            right = Text.assemble(("the build before:  ", self.style_of("dim")), right)
         room = max(10, width - right.cell_len - 3)
         return _spread(self._bar(build, room), right, width)
 
@@ -230,8 +237,8 @@ class Summary(_Line):
         return Text("waiting for the first build", dim)
 
     def _figures(self, snapshot: Snapshot) -> list[str]:
-        """What else there is to say, what matters most first."""
-        build = snapshot.build
+        """What else there is to say, what matters most first; of the build before nothing but the counts stays."""
+        build = Build() if _is_old(snapshot) else snapshot.build
         figures = []
         if build.checks:
             figures.append(f"{len(build.checks)} warning" + ("s" if len(build.checks) > 1 else ""))
