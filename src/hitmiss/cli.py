@@ -123,6 +123,11 @@ def screen(
     options: BuildOptions, on_change: str | None, settle: int | None, theme: str | None, record: Path | None
 ) -> None:
     """The full screen: watch, rebuild on save, show every step."""
+    word = options.context
+    if word in main.commands and not Path(word).exists():
+        raise UsageError(
+            f"{word} is a command of hitmiss, and stands before the options.", f"Write it first: `hitmiss {word} …`."
+        )
     from hitmiss import screen as live
 
     sys.exit(live.run(options, on_change=on_change, settle=settle, theme=theme, record=record))

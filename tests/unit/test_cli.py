@@ -175,6 +175,10 @@ def test_wrong_usage(words: list[str], said: str) -> None:
         ([], "The full screen needs a terminal. `hitmiss build` builds without one."),
         (["."], "The full screen needs a terminal."),
         (["attach"], "attach is no command of hitmiss, and no folder here. `hitmiss --help` lists the commands."),
+        (
+            ["-t", "foo", "plan"],
+            "plan is a command of hitmiss, and stands before the options. Write it first: `hitmiss plan …`.",
+        ),
         (["--no-cache", "no-such-dir"], "no-such-dir is no command of hitmiss, and no folder here."),
         (["replay", "missing"], "The full screen needs a terminal."),
         (["demo"], "The full screen needs a terminal."),
