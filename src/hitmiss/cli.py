@@ -180,9 +180,19 @@ def history(project: str, limit: int, as_json: bool) -> None:
     sys.exit(lookback.history(project, limit=limit, as_json=as_json))
 
 
+class _Number(click.IntRange):
+    """The number of a build."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value!r} is no build's number, as `hitmiss history` lists them.", param, ctx)
+
+
 @main.command()
-@click.argument("old", type=click.IntRange(1))
-@click.argument("new", type=click.IntRange(1))
+@click.argument("old", type=_Number(1))
+@click.argument("new", type=_Number(1))
 @_PROJECT
 @click.option("--json", "as_json", is_flag=True, help="Print one hitmiss.diff/1 report on stdout, and nothing else.")
 def diff(old: int, new: int, project: str, as_json: bool) -> None:

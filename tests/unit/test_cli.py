@@ -141,6 +141,7 @@ def test_version() -> None:
     ("words", "said"),
     [
         (["--on-change", "never"], "'never' is not one of 'restart', 'queue', 'manual'"),
+        (["diff", "a", "b"], "'a' is no build's number, as `hitmiss history` lists them."),
         (["--settle", "soon"], "'soon' is not a valid integer range"),
         (["--settle", "-1"], "-1 is not in the range"),
         (["--nonsense"], "No such option '--nonsense'"),
