@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from hitmiss.build.model import Alteration, FileChange
+from hitmiss.explain import change_words
 from hitmiss.project.chosen import Source
 from hitmiss.project.difference import covered, difference, opened
 from hitmiss.project.ignore import NOTHING_IGNORED
@@ -51,6 +52,15 @@ def past(project: Project) -> _Past:
     project.write("empty", "")
     (project / "l").symlink_to("src")
     return _Past(project)
+
+
+def test_a_link_that_came_or_went_is_called_one(past: _Past) -> None:
+    (past.project / "l").unlink()
+    (past.project / "src/b.php").symlink_to("a.py")
+    gone, came = past.changes()
+    assert (gone.path, gone.change, gone.old) == ("l", REMOVED, "link")
+    assert (came.path, came.change, came.new) == ("src/b.php", ADDED, "link")
+    assert change_words(came) == "link"
 
 
 def test_files(past: _Past) -> None:

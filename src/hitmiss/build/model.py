@@ -107,8 +107,9 @@ class Alteration(StrEnum):
 class FileChange(msgspec.Struct, frozen=True):
     """One path that differs; `path` is relative to its context, with `/`.
 
-    `old` and `new` are what changed, for people: modes ("644", "755"), link targets, kinds ("file", "folder", "link"),
-    the path before a rename. `grown` is the change of size in bytes. `context` is the named context, "" the main one.
+    `old` and `new` are what changed, for people: modes ("644", "755"), link targets, kinds ("file", "folder", "link";
+    of what was added or removed only where it is no file), the path before a rename. `grown` is the change of size in
+    bytes. `context` is the named context, "" the main one.
     """
 
     path: str

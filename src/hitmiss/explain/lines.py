@@ -122,10 +122,12 @@ def sign_of(change: FileChange | None) -> Part:
 
 
 def change_words(change: FileChange) -> str:
-    """How it changed: `+12 B`, `mode 644 → 755`, `renamed from a.txt`."""
+    """How it changed: `+12 B`, `link`, `mode 644 → 755`, `renamed from a.txt`."""
     old, new = plain(change.old), plain(change.new)
     grown = f"{'+' if change.grown > 0 else '−'}{size(abs(change.grown))}" if change.grown else ""
     words = {
+        Alteration.ADDED: new,
+        Alteration.REMOVED: old,
         Alteration.RENAMED: f"renamed from {old}" if old else "renamed",
         Alteration.MODE: f"mode {old} → {new}",
         Alteration.LINK: f"link {old} → {new}",

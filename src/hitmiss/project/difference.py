@@ -136,11 +136,16 @@ def _compare(
 
 
 def _removed(path: str, row: Row) -> FileChange:
-    return FileChange(path, Alteration.REMOVED, old=FOLDER * (row.kind == FOLDER), grown=-row.size)
+    return FileChange(path, Alteration.REMOVED, old=_kind(row), grown=-row.size)
 
 
 def _added(path: str, row: Row) -> FileChange:
-    return FileChange(path, Alteration.ADDED, new=FOLDER * (row.kind == FOLDER), grown=row.size)
+    return FileChange(path, Alteration.ADDED, new=_kind(row), grown=row.size)
+
+
+def _kind(row: Row) -> str:
+    """What it is, where that is no file."""
+    return "" if row.kind == FILE else row.kind
 
 
 def _changed(path: str, was: Row, now: Row) -> FileChange | None:
