@@ -394,4 +394,19 @@ CASES = (
         ),
         TREE,
     ),
+    Case(
+        "argument of a stage that an automatic argument names",
+        "FROM busybox AS on-linux\nRUN : NONCE\nARG LEVEL=1\nFROM on-${TARGETOS} AS app\nRUN echo $LEVEL\nRUN ls\n",
+        (
+            then(
+                edit("LEVEL=1", "LEVEL=2"),
+                misses=miss("app RUN echo", ARGUMENT, below=("app RUN ls",), old="1", new="2"),
+            ),
+        ),
+    ),
+    Case(
+        "argument of an ONBUILD line",
+        "FROM busybox AS base\nRUN : NONCE\nONBUILD ARG LEVEL=1\nONBUILD RUN echo $LEVEL\nFROM base AS app\nRUN ls\n",
+        (then(options(*arg("LEVEL=2")), misses=miss("app ONBUILD RUN", ARGUMENT, below=("app RUN ls",), new="2")),),
+    ),
 )

@@ -160,6 +160,18 @@ CASES = (
         TREE,
     ),
     Case(
+        "named context that was an image and is a folder",
+        "FROM base AS app\nCOPY in/a /NONCE\n",
+        (
+            then(
+                options("--build-context", "base=SIDE/base"),
+                misses=miss("app COPY", BASE, old="busybox", new="SIDE/base"),
+            ),
+        ),
+        {**TREE, "SIDE/base/x": "x"},
+        options=("--build-context", "base=docker-image://busybox"),
+    ),
+    Case(
         "named context that is an image whose tag moves",
         "FROM base AS app\nRUN : NONCE\nCOPY in/a /\n",
         (
