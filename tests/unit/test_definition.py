@@ -78,6 +78,13 @@ def test_another_dockerfile(project: Project) -> None:
     assert found.expected[0].place == Place("Dockerfile.dev", 1, 1)
 
 
+def test_a_dockerfile_that_stands_in_no_file(project: Project) -> None:
+    project.write("Dockerfile", "FROM alpine\n")
+    found = load(BuildOptions(), cwd=project.path, environment={}, inline="FROM busybox\nRUN true\n")
+    assert found.name == "inline"
+    assert found.expected[1].place == Place("inline", 2, 2)
+
+
 def test_build_arguments_decide(project: Project) -> None:
     project.write(
         "Dockerfile", "ARG KIND=a\nFROM busybox AS a\nRUN in-a\nFROM busybox AS b\nRUN in-b\nFROM $KIND\nRUN x\n"

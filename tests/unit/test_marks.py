@@ -93,3 +93,9 @@ def test_of_several_platforms_what_will_run_is_shown() -> None:
 
 def test_steps_without_a_place_are_nowhere() -> None:
     assert line_marks(webapp(status=Status.IDLE, stages=tree(step("s", 2, "RUN y"))), SOURCE) == {}
+
+
+def test_checks_of_a_dockerfile_that_stands_in_no_file_are_found_among_several() -> None:
+    build = webapp(checks=(Check("x", "", "", "Dockerfile", 1),), stages=())
+    assert 1 in line_marks(build, Source("inline", "", "FROM scratch"), {"api"})
+    assert 1 not in line_marks(build, Source("Dockerfile.web", "/Dockerfile.web", "FROM scratch"), {"web"})

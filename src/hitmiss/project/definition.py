@@ -98,7 +98,7 @@ def load(
             text = path.read_bytes().decode("utf-8", "replace")
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}.", "Name the Dockerfile with -f.") from error
-    name = path.name if path is not None else "Dockerfile"
+    name = path.name if path is not None else "inline" if inline else "Dockerfile"
     values = options.argument_values(environment)
     platforms = options.platform_list()
     error_text, line = "", 0

@@ -36,13 +36,17 @@ def line_marks(build: Build, source: Source, targets: Collection[str | None] = (
         if step.place:
             marks[step.place.line] = LineMark(symbol.glyph, symbol.colour, _note(step), error)
     for check in build.checks:
-        if check.line and (not several or _same_file(check.file, source.name)):
+        if check.line and (not several or _same_file(check.file, source.name if source.path else _NAMELESS)):
             mark = marks.get(check.line, LineMark("!", "warning"))
             message = "; ".join(part for part in (mark.message, plain(check.short)) if part)
             marks[check.line] = LineMark(mark.glyph, mark.style_name, mark.note, message)
     if source.error and source.error_line:
         marks[source.error_line] = LineMark("✖", "failed", "", plain(source.error))
     return marks
+
+
+_NAMELESS = "Dockerfile"
+"""What BuildKit calls a Dockerfile that stands in no file."""
 
 
 def _same_file(one: str, other: str) -> bool:
