@@ -199,6 +199,10 @@ def test_files_that_say_nothing(content: str, tmp_path: Path, monkeypatch: pytes
     assert current_builder() == "default"
 
 
+SLEEP = f"sleep 600.{os.getpid():07}"
+"""No other process of this machine is called so: the same test may run beside this one."""
+
+
 async def test_a_process_is_awaited_however_often_its_question_is_canceled(monkeypatch: pytest.MonkeyPatch) -> None:
     start, begun = client.start, []
 
@@ -207,20 +211,20 @@ async def test_a_process_is_awaited_however_often_its_question_is_canceled(monke
         return begun[-1]
 
     monkeypatch.setattr(client, "start", noted)
-    asked = asyncio.create_task(client.run(["/bin/sh", "-c", "exec sleep 600.25"]))
-    await wait_for_async(lambda: hitmiss.steps_running("sleep 600.25"), 10, "the process")
+    asked = asyncio.create_task(client.run(["/bin/sh", "-c", f"exec {SLEEP}"]))
+    await wait_for_async(lambda: hitmiss.steps_running(SLEEP), 10, "the process")
     while not asked.done():
         asked.cancel()
         await asyncio.sleep(0)
     assert asked.cancelled()
     assert begun[0].returncode is not None
-    assert not hitmiss.steps_running("sleep 600.25")
+    assert not hitmiss.steps_running(SLEEP)
 
 
 async def test_a_process_whose_start_is_canceled_twice_is_not_lost() -> None:
     before = set(asyncio.all_tasks())
     started = asyncio.create_task(
-        client.start(["/bin/sh", "-c", "exec sleep 600.5"], cwd=None, stdout=asyncio.subprocess.PIPE)
+        client.start(["/bin/sh", "-c", f"exec {SLEEP}"], cwd=None, stdout=asyncio.subprocess.PIPE)
     )
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks() - before) == 2, "asyncio itself is starting it"
@@ -229,7 +233,7 @@ async def test_a_process_whose_start_is_canceled_twice_is_not_lost() -> None:
         await asyncio.sleep(0)
     assert started.cancelled()
     assert asyncio.all_tasks() == before
-    assert not hitmiss.steps_running("sleep 600.5")
+    assert not hitmiss.steps_running(SLEEP)
     gc.collect()  # a transport that nobody closed is told here, and a warning is an error
 
 
@@ -242,13 +246,13 @@ def test_a_program_that_ends_in_the_middle_of_a_question_leaves_nothing(
     monkeypatch.setattr(client, "kill", lambda process: Timer(0.2, kill, [process]).start())
 
     async def main() -> asyncio.Task[client.Answer]:
-        asked = asyncio.create_task(client.run(["/bin/sh", "-c", "exec sleep 600.125"]))
-        await wait_for_async(lambda: hitmiss.steps_running("sleep 600.125"), 10, "the process")
+        asked = asyncio.create_task(client.run(["/bin/sh", "-c", f"exec {SLEEP}"]))
+        await wait_for_async(lambda: hitmiss.steps_running(SLEEP), 10, "the process")
         asked.cancel()
         for _ in range(turns):
             await asyncio.sleep(0)
         return asked
 
     assert asyncio.run(main()).cancelled()
-    assert not hitmiss.steps_running("sleep 600.125")
+    assert not hitmiss.steps_running(SLEEP)
     gc.collect()
