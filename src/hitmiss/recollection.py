@@ -171,6 +171,8 @@ class Recollection:
             records={key: records[step_id] for key, step_id in confirmed.items() if step_id in records},
         )
         with self._lock:
+            if kept.number <= self._latest:  # somebody has asked meanwhile, and it was there
+                return kept.number
             if kept.number > max(self._latest + 1, facts.number):  # another hitmiss has built meanwhile
                 self.builds()
                 return kept.number

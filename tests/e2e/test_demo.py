@@ -53,7 +53,7 @@ def test_a_demo_that_needs_a_registry_says_so(engine: PrivateEngine, opened: Ope
     """Its settings name localhost:5000, where none listens here."""
     examples.load_bases(engine, "poetry-ci")
     terminal = opened("demo", "poetry-ci", cwd=tmp_path, cols=120, rows=40)
-    wait_built(terminal, mark="✖ failed")
+    wait_built(terminal, mark="✖ build failed: The image")  # the target called build
     terminal.wait_text("localhost:5000", "▾ build")
     print(terminal.text())
     leave(terminal)

@@ -104,7 +104,7 @@ async def test_what_a_quick_first_build_saved_is_told_after_it(built: Project, s
     assert [each.verdict.value[0] for each in build.steps] == [*"hhhh"]
     snap = await live.until(lambda snap: snap.build.saved_s, "the seconds saved")
     assert snap.build.saved_s >= 2 * float(PAUSE)
-    await live.until(lambda _: len(live.session.history()) == 2 and not live.session._errands.busy, "it to rest")
+    await live.until(lambda _: len(live.session._crew.history()) == 2 and not live.session._errands.busy, "it to rest")
     assert live.snapshot.build.saved_s == snap.build.saved_s, "and stays"
 
 

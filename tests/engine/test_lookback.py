@@ -142,7 +142,7 @@ def test_every_difference_between_two_builds(project: Project) -> None:
         "COPY b b",
         "2 files changed since build 1 (1 added)",
         f"RUN : {nonce}",
-        "The variable WORD has another value.",
+        "The variable WORD has another value than in build 1.",
     ]
     document = json.loads(said(project, "diff", "1", "3", "--json"))
     assert document["steps"][-1]["cause"]["detail"] == "It is put on WORKDIR /y, which is another step."

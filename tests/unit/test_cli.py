@@ -89,7 +89,11 @@ def test_all_together_keep_their_order(caught: Caught) -> None:
     ("words", "context"),
     [([], "."), (["dir"], "dir"), (["--", "-odd"], "-odd"), (["-"], "-"), (["-f", "x", "build"], "build")],
 )
-def test_without_a_command_it_is_the_screen(words: list[str], context: str, caught: Caught) -> None:
+def test_without_a_command_it_is_the_screen(
+    words: list[str], context: str, caught: Caught, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("build").mkdir()
     assert run(*words).exit_code == 0
     assert caught.options.context == context
     assert caught.named == {"on_change": None, "settle": None, "theme": None, "record": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,23 @@ def test_what_another_hitmiss_builds_is_known_at_once(windows: tuple[Recollectio
     for each in windows:
         assert numbers(each) == ([4, 3, 2, 1], [4, 3, 2, 1])
         assert each.score == (4, 4)
+
+
+def test_who_asks_while_a_build_is_kept_sees_it_once(
+    windows: tuple[Recollection, Recollection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = windows
+    keep = Store.remember
+
+    def kept(store: Store, *facts: Any, **more: Any) -> BuildFacts:
+        found = keep(store, *facts, **more)
+        one.builds()
+        return found
+
+    monkeypatch.setattr(Store, "remember", kept)
+    built(one)
+    assert numbers(one) == ([1], [1])
+    assert one.score == (1, 1)
 
 
 def test_two_builds_at_once_that_were_given_the_same_number(windows: tuple[Recollection, Recollection]) -> None:
