@@ -45,6 +45,8 @@ class Standing:
         self._on_return = on_return
         self._errands = errands
         self._waiting: asyncio.Task[None] | None = None
+        self._in_vain = False
+        """Whether a build was begun anew on an engine that answered all the time."""
 
     def look(self) -> None:
         """Find out about the builder, and whether its client will do."""
@@ -63,6 +65,7 @@ class Standing:
     def built(self, error: EngineError | None) -> None:
         """A build has ended; `error` is what was wrong with the engine, which is waited for then."""
         self.problem = str(error) if error else ""
+        self._in_vain = self._in_vain and bool(error)
         if error:
             self._wait()
 
@@ -110,11 +113,19 @@ class Standing:
         self._waiting = self._errands.run(self._wait_for_engine())
 
     async def _wait_for_engine(self) -> None:
-        """Wait until the engine answers again: its user should not have to notice."""
+        """Wait until the engine answers again: its user should not have to notice.
+
+        One that answers all the time, and yet cannot build, is asked to once more: after that it is the user's turn.
+        """
         builder = self._crew.space.flags.builder or None
-        while self.problem and not await builders.engine_alive(builder):  # noqa: ASYNC110
+        away = False
+        while self.problem and not await builders.engine_alive(builder):
+            away = True
             await asyncio.sleep(_ENGINE_POLL_S)
-        if self.problem:
+        if not away:
+            await asyncio.sleep(_ENGINE_POLL_S)
+        if self.problem and (away or not self._in_vain):
+            self._in_vain = not away
             self.problem = ""
             self._errands.run(self._learn())
             self._on_return()
