@@ -153,11 +153,7 @@ class Differences:
 
     def _beneath(self, pair: Pair) -> Cause | None:
         """What it stands on is no step of this target but of another one, and not what it was."""
-        mine, theirs = (
-            matching.below(self._now, pair.step.operation),
-            matching.below(pair.then, pair.before.operation),
-        )
-        came = self._elsewhere(pair, mine, theirs)
+        came = self._elsewhere(pair, *ground.put_on(pair))
         if came is None:
             return None
         target, began = came

@@ -22,10 +22,7 @@ _FROM = re.compile(r"\bfrom=([^\s,]+)")
 
 def base(pair: Pair) -> Cause | None:
     """Whether it stands on another image (or context) in the end."""
-    mine, theirs = (
-        matching.base_of(pair.now, pair.step.operation),
-        matching.base_of(pair.then, pair.before.operation),
-    )
+    mine, theirs = _base_of(pair)
     if _key(pair.now, mine) == _key(pair.then, theirs):
         return None
     new = _image(pair.now, mine, _bases(pair.now, pair.step))
@@ -48,8 +45,8 @@ def base(pair: Pair) -> Cause | None:
 
 def has_same_layers(pair: Pair) -> bool:
     """Whether the base is another image of the same layers."""
-    mine = _layers(pair.now, matching.base_of(pair.now, pair.step.operation))
-    return mine == _layers(pair.then, matching.base_of(pair.then, pair.before.operation)) != ""
+    mine, theirs = _base_of(pair)
+    return _layers(pair.now, mine) == _layers(pair.then, theirs) != ""
 
 
 def built_for(pair: Pair, old: str, new: str) -> Cause:
@@ -71,7 +68,7 @@ def copied(pair: Pair, mine: int, theirs: int, line: StepFacts | None) -> Cause:
 
 def position(pair: Pair) -> Cause | None:
     """Whether a step above it is gone or went below it, or a known one came between."""
-    mine, theirs = _put_on(pair)
+    mine, theirs = put_on(pair)
     if _key(pair.now, mine) == _key(pair.then, theirs):
         return None
     gone, come = more_steps(pair, mine, theirs)
@@ -99,7 +96,7 @@ def more_steps(pair: Pair, mine: int, theirs: int) -> tuple[StepFacts | None, St
 
 def other_stage(pair: Pair) -> Cause | None:
     """Whether the FROM of its stage names another stage."""
-    mine, theirs = _put_on(pair)
+    mine, theirs = put_on(pair)
     if _key(pair.now, mine) == _key(pair.then, theirs):
         return None
     here, there = _from_lines(pair.now, pair.step), _from_lines(pair.then, pair.before)
@@ -117,8 +114,13 @@ def base_image(build: BuildFacts, step: StepFacts) -> str:
     return next((_digested(build, name) for name in reversed(_bases(build, step))), "")
 
 
-def _put_on(pair: Pair) -> tuple[int, int]:
+def put_on(pair: Pair) -> tuple[int, int]:
+    """The operation that it is put on, and the one that it was put on (`matching.below`)."""
     return matching.below(pair.now, pair.step.operation), matching.below(pair.then, pair.before.operation)
+
+
+def _base_of(pair: Pair) -> tuple[int, int]:
+    return matching.base_of(pair.now, pair.step.operation), matching.base_of(pair.then, pair.before.operation)
 
 
 def _named_by(pair: Pair, step: StepFacts) -> str:
@@ -159,11 +161,11 @@ def _beside(build: BuildFacts, place: int, other: BuildFacts, there: int) -> lis
     """The steps that `place` stands on and `there` does not, the uppermost first, where that is all that differs: a
     copy with --link lies beside what it is put on, and not between two steps.
     """
-    missing = _all_keys(build, place) - _all_keys(other, there)
-    if not missing or _all_keys(other, there) - _all_keys(build, place):
+    mine, theirs = _all_keys(build, place), _all_keys(other, there)
+    if not theirs < mine:
         return []
     steps = {each.operation: each for each in build.steps}
-    return [steps[at] for at in _below(build, place) if build.keys[at] in missing and at in steps]
+    return [steps[at] for at in _below(build, place) if at in steps and build.keys[at] in mine - theirs]
 
 
 def _all_keys(build: BuildFacts, place: int) -> set[Key]:
